@@ -1,0 +1,5 @@
+//! Delivery URLs: what Cloudinary's addresses say about an asset.
+
+mod kind;
+
+pub use kind::{DeliveryType, NotADeliveryType, NotAResourceType, ResourceType};

@@ -1,0 +1,8 @@
+//! Signatures as pure functions: parameters, secret and time come in as arguments, nothing goes out but text.
+
+pub mod cloudinary;
+mod params;
+mod signature;
+
+pub use params::{ParamValue, Params};
+pub use signature::{Algorithm, Signature, UnknownAlgorithm};

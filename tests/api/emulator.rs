@@ -1,0 +1,6 @@
+//! The emulator over HTTP.
+
+#[test]
+fn x() {
+    Some(1).unwrap();
+}
