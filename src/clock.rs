@@ -42,24 +42,18 @@ enum Source {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Arc::new(Source::Machine {
-            ahead_seconds: AtomicI64::new(0),
-        }))
+        Self(Arc::new(Source::Machine { ahead_seconds: AtomicI64::new(0) }))
     }
 
     /// A clock that stands still at `at`.
     pub fn frozen(at: UnixSeconds) -> Self {
-        Self(Arc::new(Source::Frozen {
-            at: AtomicI64::new(at.0),
-        }))
+        Self(Arc::new(Source::Frozen { at: AtomicI64::new(at.0) }))
     }
 
     /// The time by this clock.
     pub fn now(&self) -> UnixSeconds {
         match &*self.0 {
-            Source::Machine { ahead_seconds } => {
-                machine_now().plus(ahead_seconds.load(Ordering::Relaxed))
-            }
+            Source::Machine { ahead_seconds } => machine_now().plus(ahead_seconds.load(Ordering::Relaxed)),
             Source::Frozen { at } => UnixSeconds(at.load(Ordering::Relaxed)),
         }
     }
@@ -80,14 +74,9 @@ impl Clock {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that asks the machine"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
 fn machine_now() -> UnixSeconds {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixSeconds(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
 }
 

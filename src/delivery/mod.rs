@@ -1,5 +1,15 @@
-//! Delivery URLs: what Cloudinary's addresses say about an asset.
+//! Delivery URLs: what Cloudinary's addresses say about an asset, and whether the asset is on our cloud.
 
+mod format;
+mod host;
 mod kind;
+mod ours;
+mod path;
+mod public_id;
+mod url;
 
+pub use host::{Authority, BadAuthority};
 pub use kind::{DeliveryType, NotADeliveryType, NotAResourceType, ResourceType};
+pub use ours::{NotOurs, OurDelivery};
+pub use public_id::{BadPublicId, PublicId};
+pub use url::{DeliveryUrl, DeliveryUrlError, Scheme};

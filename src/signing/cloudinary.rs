@@ -24,13 +24,7 @@ use sha2::{Digest, Sha256};
 use super::{Algorithm, ParamValue, Params, Signature};
 
 /// Fields of an Upload API request that are not part of its string to sign.
-pub const NOT_SIGNED: [&str; 5] = [
-    "file",
-    "cloud_name",
-    "resource_type",
-    "api_key",
-    "signature",
-];
+pub const NOT_SIGNED: [&str; 5] = ["file", "cloud_name", "resource_type", "api_key", "signature"];
 
 /// How `&` inside a parameter is written in the string to sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,16 +73,8 @@ pub struct Signer {
 
 impl Signer {
     /// A signer with this API secret.
-    pub const fn new(
-        secret: SecretString,
-        algorithm: Algorithm,
-        version: SignatureVersion,
-    ) -> Self {
-        Self {
-            secret,
-            algorithm,
-            version,
-        }
+    pub const fn new(secret: SecretString, algorithm: Algorithm, version: SignatureVersion) -> Self {
+        Self { secret, algorithm, version }
     }
 
     /// The hash behind this signer's signatures.
@@ -103,10 +89,7 @@ impl Signer {
 
     /// Signs every parameter given: leave out [`NOT_SIGNED`] before.
     pub fn sign(&self, params: &Params) -> Signature {
-        self.algorithm.sign(
-            string_to_sign(params, self.version).as_bytes(),
-            &self.secret,
-        )
+        self.algorithm.sign(string_to_sign(params, self.version).as_bytes(), &self.secret)
     }
 
     /// The same parameters through the recipe as a tutorial teaches it, with SHA-1 whatever is configured.
@@ -124,8 +107,7 @@ impl Signer {
     /// Whether `signature` is the provider's own, over an upload response with this public id and version.
     pub fn verifies_upload_response(&self, public_id: &str, version: u64, signature: &str) -> bool {
         Algorithm::of_hex_length(signature.len()).is_some_and(|algorithm| {
-            upload_response_signature(public_id, version, &self.secret, algorithm)
-                .matches(signature)
+            upload_response_signature(public_id, version, &self.secret, algorithm).matches(signature)
         })
     }
 }
@@ -182,10 +164,7 @@ pub fn upload_response_signature(
     secret: &SecretString,
     algorithm: Algorithm,
 ) -> Signature {
-    algorithm.sign(
-        format!("public_id={public_id}&version={version}").as_bytes(),
-        secret,
-    )
+    algorithm.sign(format!("public_id={public_id}&version={version}").as_bytes(), secret)
 }
 
 /// A download of one stored original through the `download` endpoint.
@@ -248,18 +227,12 @@ pub fn delivery_signature(
     };
     let secret = secret.expose_secret();
     let mut text = match algorithm {
-        Algorithm::Sha1 => URL_SAFE_NO_PAD.encode(
-            Sha1::new()
-                .chain_update(source)
-                .chain_update(secret)
-                .finalize(),
-        ),
-        Algorithm::Sha256 => URL_SAFE_NO_PAD.encode(
-            Sha256::new()
-                .chain_update(source)
-                .chain_update(secret)
-                .finalize(),
-        ),
+        Algorithm::Sha1 => {
+            URL_SAFE_NO_PAD.encode(Sha1::new().chain_update(source).chain_update(secret).finalize())
+        }
+        Algorithm::Sha256 => {
+            URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(source).chain_update(secret).finalize())
+        }
     };
     // The SDKs swap `/` for `_` and `+` for `-`, which is the URL-safe alphabet.
     text.truncate(characters);
@@ -292,18 +265,10 @@ mod tests {
     impl Vector {
         fn check(&self) {
             assert_eq!(string_to_sign(&self.params, self.version), self.string);
-            for (algorithm, expected) in [
-                (Algorithm::Sha1, self.sha1),
-                (Algorithm::Sha256, self.sha256),
-            ] {
+            for (algorithm, expected) in [(Algorithm::Sha1, self.sha1), (Algorithm::Sha256, self.sha256)] {
                 if let Some(expected) = expected {
                     let signer = Signer::new(secret(self.secret), algorithm, self.version);
-                    assert_eq!(
-                        signer.sign(&self.params).as_str(),
-                        expected,
-                        "{}",
-                        algorithm.name()
-                    );
+                    assert_eq!(signer.sign(&self.params).as_str(), expected, "{}", algorithm.name());
                 }
             }
         }
@@ -313,9 +278,7 @@ mod tests {
     fn the_documented_upload_is_signed_as_published() {
         Vector {
             secret: "abcd",
-            params: [("timestamp", "1315060510"), ("public_id", "sample_image")]
-                .into_iter()
-                .collect(),
+            params: [("timestamp", "1315060510"), ("public_id", "sample_image")].into_iter().collect(),
             version: V2,
             string: "public_id=sample_image&timestamp=1315060510",
             sha1: Some("b4ad47fb4e25c7bf5f92a20089f9db59bc302313"),
@@ -366,10 +329,7 @@ mod tests {
         [
             ("cloud_name", "dn6ot3ged"),
             ("timestamp", "1568810420"),
-            (
-                "notification_url",
-                "https://fake.com/callback?a=1&tags=hello,world",
-            ),
+            ("notification_url", "https://fake.com/callback?a=1&tags=hello,world"),
         ]
         .into_iter()
         .collect()
@@ -406,10 +366,7 @@ mod tests {
     #[test]
     fn lists_are_joined_with_commas_and_empty_values_left_out() {
         let params: Params = [
-            (
-                "public_ids",
-                ParamValue::List(vec!["cat".into(), "dog".into(), "lion".into()]),
-            ),
+            ("public_ids", ParamValue::List(vec!["cat".into(), "dog".into(), "lion".into()])),
             ("tags", "".into()),
             ("allowed_formats", ParamValue::List(Vec::new())),
             ("use_filename", true.into()),
@@ -427,21 +384,10 @@ mod tests {
     #[test]
     fn upload_responses_are_signed_as_published() {
         for (key, public_id, version, expected) in [
-            (
-                "b",
-                "folder/file",
-                1234,
-                "7a3349cbb373e4812118d625047ede50b90e7b67",
-            ),
-            (
-                "X7qLTrsES31MzxxkxPPA-pAGGfU",
-                "tests/logo.png",
-                1,
-                "08d3107a5b2ad82e7d82c0b972218fbf20b5b1e0",
-            ),
+            ("b", "folder/file", 1234, "7a3349cbb373e4812118d625047ede50b90e7b67"),
+            ("X7qLTrsES31MzxxkxPPA-pAGGfU", "tests/logo.png", 1, "08d3107a5b2ad82e7d82c0b972218fbf20b5b1e0"),
         ] {
-            let signature =
-                upload_response_signature(public_id, version, &secret(key), Algorithm::Sha1);
+            let signature = upload_response_signature(public_id, version, &secret(key), Algorithm::Sha1);
             assert_eq!(signature.as_str(), expected);
             let signer = Signer::new(secret(key), Algorithm::Sha1, V2);
             assert!(signer.verifies_upload_response(public_id, version, expected));
@@ -457,10 +403,7 @@ mod tests {
             ("c_crop,h_20,w_10/image.jpg", "Ai4Znfl3"),
             ("image.jpg", "--SjmNDA"),
             ("http://google.com/path/to/image.png", "hH_YcbiS"),
-            (
-                "co_red,l_text:Times_70_bold:Cool%25F0%259F%2598%258D/image.jpg",
-                "Uqk1a-5W",
-            ),
+            ("co_red,l_text:Times_70_bold:Cool%25F0%259F%2598%258D/image.jpg", "Uqk1a-5W"),
             ("sample.jpg", "v2fTPYTu"),
         ] {
             assert_eq!(
@@ -469,17 +412,9 @@ mod tests {
                 "{source}"
             );
         }
+        assert_eq!(delivery_signature("sample.jpg", &secret("b"), Algorithm::Sha256, short), "2hbrSMPO");
         assert_eq!(
-            delivery_signature("sample.jpg", &secret("b"), Algorithm::Sha256, short),
-            "2hbrSMPO"
-        );
-        assert_eq!(
-            delivery_signature(
-                "sample.jpg",
-                &secret("b"),
-                Algorithm::Sha1,
-                DeliverySignatureLength::Long
-            ),
+            delivery_signature("sample.jpg", &secret("b"), Algorithm::Sha1, DeliverySignatureLength::Long),
             "2hbrSMPOjj5BJ4xV7SgFbRDevFaQNUFf"
         );
     }
@@ -500,10 +435,7 @@ mod tests {
             string,
             "attachment=true&expires_at=1720000060&format=jpg&public_id=kyc/1/passport&timestamp=1720000000&type=private"
         );
-        assert_eq!(
-            signature,
-            Algorithm::Sha1.sign(string.as_bytes(), &secret("abcd"))
-        );
+        assert_eq!(signature, Algorithm::Sha1.sign(string.as_bytes(), &secret("abcd")));
     }
 
     #[test]

@@ -95,10 +95,7 @@ impl Params {
 
     /// The first value under `name`.
     pub fn get(&self, name: &str) -> Option<&ParamValue> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Names and values in the order of insertion.
@@ -109,12 +106,7 @@ impl Params {
 
 impl<K: Into<Cow<'static, str>>, V: Into<ParamValue>> FromIterator<(K, V)> for Params {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 

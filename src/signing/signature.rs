@@ -42,18 +42,10 @@ impl Algorithm {
         let secret = secret.expose_secret().as_bytes();
         match self {
             Self::Sha1 => Signature::from_digest::<20>(
-                Sha1::new()
-                    .chain_update(message)
-                    .chain_update(secret)
-                    .finalize()
-                    .into(),
+                Sha1::new().chain_update(message).chain_update(secret).finalize().into(),
             ),
             Self::Sha256 => Signature::from_digest::<32>(
-                Sha256::new()
-                    .chain_update(message)
-                    .chain_update(secret)
-                    .finalize()
-                    .into(),
+                Sha256::new().chain_update(message).chain_update(secret).finalize().into(),
             ),
         }
     }

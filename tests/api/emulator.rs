@@ -1,6 +1,1 @@
 //! The emulator over HTTP.
-
-#[test]
-fn x() {
-    Some(1).unwrap();
-}
