@@ -258,13 +258,14 @@ impl fmt::Display for DeliveryUrl {
             Some(word) => write!(f, "/{word}")?,
             None => write!(f, "/{}/{}", self.resource_type, self.delivery_type)?,
         }
+        let public_id = utf8_percent_encode(&self.public_id, ENCODED_IN_PATHS).to_string();
         match &self.version {
             Some(version) => write!(f, "/v{version}")?,
             // The provider's own way to end the transformations, where the id would read like one.
-            None if reads_like_syntax(&self.public_id) => f.write_str("/v1")?,
+            None if reads_like_syntax(&public_id) => f.write_str("/v1")?,
             None => {}
         }
-        write!(f, "/{}", utf8_percent_encode(&self.public_id, ENCODED_IN_PATHS))?;
+        write!(f, "/{public_id}")?;
         if let Some(suffix) = &self.seo_suffix {
             write!(f, "/{}", utf8_percent_encode(suffix, ENCODED_IN_PATHS))?;
         }
