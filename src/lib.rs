@@ -5,6 +5,12 @@
 //! With no account at all everything runs against an emulator that says no wherever the real service says no.
 //! The modules below stand in the order in which a request passes them: edge first, foundations last.
 
-pub mod clock;
-pub mod delivery;
+pub mod auth;
+pub mod profiles;
 pub mod signing;
+
+pub mod delivery;
+pub mod providers;
+
+pub mod clock;
+pub mod config;

@@ -1,5 +1,6 @@
 //! Delivery URLs: what Cloudinary's addresses say about an asset, and whether the asset is on our cloud.
 
+mod address;
 mod format;
 mod host;
 mod kind;
@@ -8,6 +9,7 @@ mod path;
 mod public_id;
 mod url;
 
+pub use address::{AssetAddress, NotAnAsset};
 pub use host::{Authority, BadAuthority};
 pub use kind::{DeliveryType, NotADeliveryType, NotAResourceType, ResourceType};
 pub use ours::{NotOurs, OurDelivery};

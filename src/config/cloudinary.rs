@@ -1,0 +1,391 @@
+//! The account to sign for: `CLOUDINARY_URL`, or its three parts.
+//!
+//! ```text
+//! cloudinary://KEY:SECRET@CLOUD[/SECURE_DISTRIBUTION][?upload_prefix=…&secure_distribution=…&private_cdn=true
+//!              &signature_algorithm=sha1|sha256&signature_version=1|2]
+//! ```
+//!
+//! Read as the official Node SDK reads it: key and secret are not percent-decoded, the cloud keeps its case, a port is
+//! dropped, a path names a distribution of one's own. One difference: `private_cdn=false` means false (the SDK takes
+//! any text for true).
+//!
+//! Source: <https://cloudinary.com/documentation/node_integration#configuration>.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{EmulatorConfig, Problems, present};
+use crate::delivery::{Authority, BadAuthority, OurDelivery};
+use crate::signing::cloudinary::{SignatureVersion, Signer, UnknownVersion};
+use crate::signing::{Algorithm, UnknownAlgorithm};
+
+/// The provider's own API host.
+const DEFAULT_UPLOAD_PREFIX: &str = "https://api.cloudinary.com";
+
+/// The emulator's account unless `CLOUDINARY_URL` names another. Published on purpose: it opens nothing but emulators.
+const EMULATOR_KEY: &str = "emulator-key";
+const EMULATOR_SECRET: &str = "emulator-secret";
+const EMULATOR_CLOUD: &str = "emulator";
+
+/// The account, as flags and variables name it.
+#[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_field_names, clippy::doc_markdown, reason = "names and docs become flags and help")]
+pub struct CloudinaryArgs {
+    /// Account to sign for: cloudinary://KEY:SECRET@CLOUD
+    #[arg(long, env = "CLOUDINARY_URL", value_name = "URL", hide_env_values = true)]
+    cloudinary_url: Option<String>,
+    /// File that holds CLOUDINARY_URL
+    #[arg(long, env = "CLOUDINARY_URL_FILE", value_name = "FILE")]
+    cloudinary_url_file: Option<String>,
+    /// Cloud name, instead of CLOUDINARY_URL
+    #[arg(long, env = "CLOUDINARY_CLOUD_NAME", value_name = "CLOUD")]
+    cloudinary_cloud_name: Option<String>,
+    /// API key, instead of CLOUDINARY_URL
+    #[arg(long, env = "CLOUDINARY_API_KEY", value_name = "KEY")]
+    cloudinary_api_key: Option<String>,
+    /// API secret, instead of CLOUDINARY_URL or agreeing with it
+    #[arg(long, env = "CLOUDINARY_API_SECRET", value_name = "SECRET", hide_env_values = true)]
+    cloudinary_api_secret: Option<String>,
+    /// File that holds the API secret
+    #[arg(long, env = "CLOUDINARY_API_SECRET_FILE", value_name = "FILE")]
+    cloudinary_api_secret_file: Option<String>,
+}
+
+/// One product environment at Cloudinary: what it takes to sign for it, call it and know its delivery URLs.
+#[derive(Clone, Debug)]
+pub struct CloudinaryAccount {
+    /// The cloud name.
+    pub cloud: String,
+    /// The public half of the credentials.
+    pub api_key: String,
+    /// The secret half.
+    pub api_secret: SecretString,
+    /// The hash that signs.
+    pub algorithm: Algorithm,
+    /// How `&` inside values is signed.
+    pub version: SignatureVersion,
+    /// Scheme and authority of the APIs, without a slash at the end.
+    pub upload_prefix: String,
+    /// Hosts of one's own that deliver for this cloud.
+    pub own_hosts: Vec<Authority>,
+}
+
+/// What can be wrong with a `CLOUDINARY_URL`. No variant repeats any part of the secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloudinaryUrlError {
+    /// The variable's name in its own value.
+    #[error("the value begins with `CLOUDINARY_URL=`: leave the name out")]
+    NameInValue,
+    /// Quotes that a shell would have removed.
+    #[error("the value is in quotes: remove them")]
+    Quoted,
+    /// Another scheme.
+    #[error("must begin with cloudinary:// — copy it from the console as it stands")]
+    Scheme,
+    /// A character that has a meaning in URLs.
+    #[error(
+        "cannot be read as a URL: a `/` or `#` in the secret must be written as %2F or %23 (and then signs as such)"
+    )]
+    Unreadable,
+    /// The placeholders of the documentation.
+    #[error("still holds the placeholders of the documentation: put key, secret and cloud name in")]
+    Placeholder,
+    /// No `KEY:SECRET@`.
+    #[error("names no API key and secret, and signing needs both: cloudinary://KEY:SECRET@CLOUD")]
+    NoCredentials,
+    /// No cloud.
+    #[error("names no cloud after the `@`")]
+    NoCloud,
+    /// An option's value is wrong.
+    #[error("the option `{name}` {why}")]
+    Option {
+        /// Which option.
+        name: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl CloudinaryArgs {
+    /// The account; `None` where none is named, or where what names it is wrong.
+    pub fn check(&self, problems: &mut Problems) -> Option<CloudinaryAccount> {
+        let url = secret_or_file(
+            "CLOUDINARY_URL",
+            self.cloudinary_url.as_deref(),
+            self.cloudinary_url_file.as_deref(),
+            problems,
+        );
+        let secret = secret_or_file(
+            "CLOUDINARY_API_SECRET",
+            self.cloudinary_api_secret.as_deref(),
+            self.cloudinary_api_secret_file.as_deref(),
+            problems,
+        );
+        match url {
+            Some(url) => {
+                let account = problems.take("CLOUDINARY_URL", parse_url(url.expose_secret()))?;
+                self.hold_against_parts(&account, secret.as_ref(), problems);
+                Some(account)
+            }
+            None => self.check_parts(secret, problems),
+        }
+    }
+
+    /// Two sources that disagree are a mistake; guessing which one is meant would sign for the wrong account.
+    fn hold_against_parts(
+        &self,
+        account: &CloudinaryAccount,
+        secret: Option<&SecretString>,
+        problems: &mut Problems,
+    ) {
+        let disagrees = "disagrees with CLOUDINARY_URL: remove one of them, or make them agree";
+        if present(self.cloudinary_cloud_name.as_deref()).is_some_and(|cloud| cloud != account.cloud) {
+            problems.add("CLOUDINARY_CLOUD_NAME", disagrees);
+        }
+        if present(self.cloudinary_api_key.as_deref()).is_some_and(|key| key != account.api_key) {
+            problems.add("CLOUDINARY_API_KEY", disagrees);
+        }
+        if secret.is_some_and(|secret| secret.expose_secret() != account.api_secret.expose_secret()) {
+            problems.add("CLOUDINARY_API_SECRET", disagrees);
+        }
+    }
+
+    fn check_parts(
+        &self,
+        secret: Option<SecretString>,
+        problems: &mut Problems,
+    ) -> Option<CloudinaryAccount> {
+        let cloud = present(self.cloudinary_cloud_name.as_deref());
+        let api_key = present(self.cloudinary_api_key.as_deref());
+        if cloud.is_none() && api_key.is_none() && secret.is_none() {
+            return None;
+        }
+        let missing = "is missing: set all three of CLOUDINARY_CLOUD_NAME, CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET, or CLOUDINARY_URL";
+        for (name, absent) in [
+            ("CLOUDINARY_CLOUD_NAME", cloud.is_none()),
+            ("CLOUDINARY_API_KEY", api_key.is_none()),
+            ("CLOUDINARY_API_SECRET", secret.is_none()),
+        ] {
+            if absent {
+                problems.add(name, missing);
+            }
+        }
+        let (cloud, api_key) = (cloud?, api_key?);
+        check_cloud_name(cloud, "CLOUDINARY_CLOUD_NAME", problems);
+        Some(CloudinaryAccount::new(cloud.to_owned(), api_key.to_owned(), secret?))
+    }
+
+    /// Says how to name an account, unless something about one has been said already.
+    pub(super) fn explain_absence(&self, problems: &mut Problems) {
+        let given = [
+            &self.cloudinary_url,
+            &self.cloudinary_url_file,
+            &self.cloudinary_cloud_name,
+            &self.cloudinary_api_key,
+            &self.cloudinary_api_secret,
+            &self.cloudinary_api_secret_file,
+        ];
+        if given.into_iter().all(|value| present(value.as_deref()).is_none()) {
+            problems.add(
+                "CLOUDINARY_URL",
+                "is not set: put CLOUDINARY_URL=cloudinary://KEY:SECRET@CLOUD into .env to use an account, \
+                 or start with --emulator to run without one",
+            );
+        }
+    }
+}
+
+impl CloudinaryAccount {
+    /// An account with the provider's defaults.
+    pub fn new(cloud: String, api_key: String, api_secret: SecretString) -> Self {
+        Self {
+            cloud,
+            api_key,
+            api_secret,
+            algorithm: Algorithm::default(),
+            version: SignatureVersion::default(),
+            upload_prefix: DEFAULT_UPLOAD_PREFIX.to_owned(),
+            own_hosts: Vec::new(),
+        }
+    }
+
+    /// The emulator's account at an emulator that listens on `address`.
+    pub fn emulator(address: SocketAddr) -> Self {
+        let secret = SecretString::from(EMULATOR_SECRET);
+        Self::new(EMULATOR_CLOUD.to_owned(), EMULATOR_KEY.to_owned(), secret).at_emulator(address)
+    }
+
+    /// The same account at an emulator that listens on `address`.
+    #[must_use]
+    pub fn at_emulator(mut self, address: SocketAddr) -> Self {
+        self.upload_prefix = format!("http://{address}");
+        self
+    }
+
+    /// The account as a `CLOUDINARY_URL`, if it is the emulator's published one.
+    pub fn published_url(&self) -> Option<String> {
+        (self.api_secret.expose_secret() == EMULATOR_SECRET).then(|| {
+            format!(
+                "cloudinary://{}:{EMULATOR_SECRET}@{}?upload_prefix={}",
+                self.api_key, self.cloud, self.upload_prefix
+            )
+        })
+    }
+
+    /// What signs for this account.
+    pub fn signer(&self) -> Signer {
+        Signer::new(self.api_secret.clone(), self.algorithm, self.version)
+    }
+
+    /// Which delivery URLs are this account's; `emulated` where the API is an emulator, which delivers itself.
+    pub fn delivery(&self, emulated: bool) -> OurDelivery {
+        let ours = OurDelivery::new(self.cloud.clone(), self.own_hosts.clone());
+        match self.upload_prefix.split_once("://").and_then(|(_, authority)| authority.parse().ok()) {
+            Some(origin) if emulated => ours.with_emulator(origin),
+            _ => ours,
+        }
+    }
+
+    /// A real account beside the emulator is a mistake: someone would sign for one and upload to the other.
+    pub(super) fn held_against_emulator(
+        self,
+        emulator: Option<&EmulatorConfig>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let at = emulator?.listen;
+        if self.upload_prefix == format!("http://{at}") {
+            return Some(self);
+        }
+        problems.add(
+            "CLOUDINARY_URL",
+            format_args!(
+                "names the account of the cloud `{}`, and --emulator runs without one: leave one of them out, \
+                 or add ?upload_prefix=http://{at} to use its names with the emulator",
+                self.cloud
+            ),
+        );
+        None
+    }
+}
+
+/// Reads a `CLOUDINARY_URL`.
+fn parse_url(text: &str) -> Result<CloudinaryAccount, CloudinaryUrlError> {
+    if text.starts_with("CLOUDINARY_URL=") {
+        return Err(CloudinaryUrlError::NameInValue);
+    }
+    if text.starts_with(['"', '\'', '`']) {
+        return Err(CloudinaryUrlError::Quoted);
+    }
+    if !text.get(..13).is_some_and(|start| start.eq_ignore_ascii_case("cloudinary://")) {
+        return Err(CloudinaryUrlError::Scheme);
+    }
+    if text.contains("<your_") {
+        return Err(CloudinaryUrlError::Placeholder);
+    }
+    let url = Url::parse(text).map_err(|_source| CloudinaryUrlError::Unreadable)?;
+    let api_secret = url.password().unwrap_or_default();
+    if url.username().is_empty() || api_secret.is_empty() {
+        // `KEY:SE/CRET@CLOUD` reads as the host `KEY`: the credentials are there, but not where a URL has them.
+        let displaced = url.username().is_empty() && text[13..].contains('@');
+        return Err(if displaced {
+            CloudinaryUrlError::Unreadable
+        } else {
+            CloudinaryUrlError::NoCredentials
+        });
+    }
+    let cloud = url.host_str().filter(|cloud| !cloud.is_empty()).ok_or(CloudinaryUrlError::NoCloud)?;
+    let mut account =
+        CloudinaryAccount::new(cloud.to_owned(), url.username().to_owned(), SecretString::from(api_secret));
+    let distribution = url.path().trim_start_matches('/');
+    if !distribution.is_empty() {
+        account.own_hosts.push(parse_own_host("secure_distribution", distribution)?);
+    }
+    for (name, value) in url.query_pairs() {
+        account.apply_option(&name, &value)?;
+    }
+    Ok(account)
+}
+
+impl CloudinaryAccount {
+    /// Options that concern other parts of an SDK are left alone, so that one variable serves them all.
+    fn apply_option(&mut self, name: &str, value: &str) -> Result<(), CloudinaryUrlError> {
+        match name {
+            "upload_prefix" => self.upload_prefix = parse_upload_prefix(value)?,
+            "secure_distribution" => self.own_hosts.push(parse_own_host("secure_distribution", value)?),
+            "cname" => self.own_hosts.push(parse_own_host("cname", value)?),
+            "signature_algorithm" => {
+                self.algorithm = value
+                    .parse()
+                    .map_err(|error: UnknownAlgorithm| option("signature_algorithm", error.to_string()))?;
+            }
+            "signature_version" => {
+                self.version = value
+                    .parse()
+                    .map_err(|error: UnknownVersion| option("signature_version", error.to_string()))?;
+            }
+            "private_cdn" if !matches!(value, "true" | "false" | "1" | "0") => {
+                return Err(option("private_cdn", "must be true or false"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn option(name: &'static str, why: impl Into<String>) -> CloudinaryUrlError {
+    CloudinaryUrlError::Option { name, why: why.into() }
+}
+
+fn parse_own_host(name: &'static str, text: &str) -> Result<Authority, CloudinaryUrlError> {
+    text.parse().map_err(|error: BadAuthority| option(name, error.to_string()))
+}
+
+fn parse_upload_prefix(text: &str) -> Result<String, CloudinaryUrlError> {
+    let refusal = || option("upload_prefix", "must be https://HOST or http://HOST:PORT, without a path");
+    let url = Url::parse(text).map_err(|_source| refusal())?;
+    let is_origin = matches!(url.scheme(), "http" | "https")
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty();
+    if is_origin { Ok(url.origin().ascii_serialization()) } else { Err(refusal()) }
+}
+
+fn check_cloud_name(cloud: &str, variable: &str, problems: &mut Problems) {
+    if !cloud.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        problems.add(variable, "may hold letters, digits, `-` and `_` only");
+    }
+}
+
+/// The value of a secret, given itself or as the name of a file.
+fn secret_or_file(
+    name: &str,
+    value: Option<&str>,
+    file: Option<&str>,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    match (present(value), present(file)) {
+        (Some(_), Some(_)) => {
+            problems.add(name, format_args!("is set, and so is {name}_FILE: remove one of them"));
+            None
+        }
+        (Some(value), None) => Some(SecretString::from(value)),
+        (None, Some(file)) => match std::fs::read_to_string(Path::new(file)) {
+            Ok(text) if text.trim().is_empty() => {
+                problems.add(&format!("{name}_FILE"), format_args!("the file `{file}` is empty"));
+                None
+            }
+            Ok(text) => Some(SecretString::from(text.trim())),
+            Err(error) => {
+                problems
+                    .add(&format!("{name}_FILE"), format_args!("the file `{file}` cannot be read: {error}"));
+                None
+            }
+        },
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,55 @@
+//! Cloudinary's Admin API, as far as countersign calls it: deletion by public ids, and ping.
+//!
+//! Source: <https://cloudinary.com/documentation/admin_api>.
+
+mod call;
+mod delete;
+
+pub use call::CallError;
+pub use delete::{BatchReport, DeleteResponse, Outcome};
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{NoClient, client};
+use crate::clock::Clock;
+use crate::delivery::AssetAddress;
+
+/// The Admin API of one cloud. Clones share connections.
+#[derive(Clone, Debug)]
+pub struct AdminApi {
+    client: reqwest::Client,
+    clock: Clock,
+    /// `<upload_prefix>/v1_1/<cloud>`
+    base: String,
+    api_key: String,
+    api_secret: SecretString,
+}
+
+impl AdminApi {
+    /// The Admin API of `cloud` at `upload_prefix` (scheme and authority, no slash at the end).
+    pub fn new(
+        upload_prefix: &str,
+        cloud: &str,
+        api_key: String,
+        api_secret: SecretString,
+        clock: Clock,
+    ) -> Result<Self, NoClient> {
+        Ok(Self {
+            client: client()?,
+            clock,
+            base: format!("{upload_prefix}/v1_1/{cloud}"),
+            api_key,
+            api_secret,
+        })
+    }
+
+    /// Deletes `assets`, in calls of at most 100 ids of one resource type and delivery type, eight at a time.
+    ///
+    /// Never fails as a whole: every batch reports for itself what became of each of its ids. No call begins, and no
+    /// retry waits, beyond `time_limit`.
+    pub async fn delete(&self, assets: &[AssetAddress], time_limit: Duration) -> Vec<BatchReport> {
+        delete::delete(self, assets, time_limit).await
+    }
+}

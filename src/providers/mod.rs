@@ -1,0 +1,27 @@
+//! The outside: calls to the providers' own APIs. Only here is there an HTTP client.
+
+pub mod cloudinary;
+mod retry;
+
+use std::time::Duration;
+
+/// How long a connection may take, in seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one call may take from start to end.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A client that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be made")]
+pub struct NoClient(#[source] reqwest::Error);
+
+/// The one HTTP client: bounded in time, never redirected (a redirect would carry credentials elsewhere).
+fn client() -> Result<reqwest::Client, NoClient> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(NoClient)
+}
