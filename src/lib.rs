@@ -10,6 +10,7 @@ pub mod profiles;
 pub mod signing;
 
 pub mod delivery;
+pub mod emulator;
 pub mod providers;
 
 pub mod clock;
