@@ -19,6 +19,7 @@ pub mod delivery;
 pub mod profiles;
 pub mod signing;
 
+pub mod emulator;
 pub mod providers;
 
 pub mod clock;

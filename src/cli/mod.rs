@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod emulator;
 mod serve;
 mod shutdown;
 
@@ -20,9 +21,12 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "docs become help")]
 enum Command {
     /// Run the service (the default)
     Serve(Box<ServeArgs>),
+    /// Run the emulator alone, for tests of other projects; prints the CLOUDINARY_URL to use
+    Emulator(Box<emulator::EmulatorCommand>),
 }
 
 /// The configuration or the command line is wrong.
@@ -38,12 +42,18 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(&args),
+        Command::Emulator(command) => emulator::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<config::Problems>() => fail(&error, USAGE),
         Err(error) => fail(&format_args!("{error:#}"), 1),
     }
+}
+
+/// The runtime of the commands that serve.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 #[expect(clippy::print_stderr, reason = "a command says on standard error why it stops")]

@@ -1,0 +1,174 @@
+//! What the Upload API says about a stored asset.
+
+use std::collections::BTreeMap;
+
+use axum::http::HeaderName;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::delivery::{DeliveryType, ResourceType};
+use crate::signing::cloudinary::{DeliverySignatureLength, delivery_signature, upload_response_signature};
+use crate::signing::{Algorithm, Signature};
+
+use super::accounts::CloudAccount;
+use super::refusal::header_text;
+use super::store::{Asset, Moderation, Outcome};
+use super::verify::Access;
+
+/// Names what a request asked for and the emulator does not do.
+pub(super) const X_COUNTERSIGN_EMULATOR: HeaderName = HeaderName::from_static("x-countersign-emulator");
+
+/// What the SDKs leave as it stands in a public id.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'/').remove(b':');
+
+/// An answer with a note on what was asked for and left out.
+pub(super) fn with_note(answer: impl IntoResponse, verdict: &str, names: &[&str]) -> Response {
+    let mut response = answer.into_response();
+    if !names.is_empty() {
+        let note = header_text(&format!("{verdict}: {}", names.join(", ")));
+        response.headers_mut().insert(X_COUNTERSIGN_EMULATOR, note);
+    }
+    response
+}
+
+/// An asset as every answer shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct AssetAnswer {
+    asset_id: String,
+    public_id: String,
+    version: u64,
+    version_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    resource_type: ResourceType,
+    created_at: String,
+    tags: Vec<String>,
+    bytes: u64,
+    #[serde(rename = "type")]
+    delivery_type: DeliveryType,
+    etag: String,
+    placeholder: bool,
+    url: String,
+    secure_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset_folder: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    access_mode: &'static str,
+    original_filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    moderation: Vec<Moderation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Context {
+    custom: BTreeMap<String, String>,
+}
+
+impl AssetAnswer {
+    /// The asset under `url`, which the caller may have signed.
+    pub(super) fn new(asset: &Asset, url: String) -> Self {
+        let description = asset.description.clone();
+        let custom = description.context;
+        Self {
+            asset_id: asset.id.clone(),
+            public_id: asset.key.public_id.clone(),
+            version: asset.version(),
+            version_id: asset.version_id.clone(),
+            width: description.dimensions.map(|(width, _)| width),
+            height: description.dimensions.map(|(_, height)| height),
+            format: description.format,
+            resource_type: asset.key.resource_type,
+            created_at: Timestamp::from_second(description.created_at.0).unwrap_or_default().to_string(),
+            tags: description.tags,
+            bytes: asset.bytes,
+            delivery_type: asset.key.delivery_type,
+            etag: asset.etag.clone(),
+            placeholder: false,
+            secure_url: url.clone(),
+            url,
+            folder: description.folder,
+            asset_folder: description.asset_folder,
+            display_name: description.display_name,
+            access_mode: "public",
+            original_filename: description.original_filename,
+            context: (!custom.is_empty()).then_some(Context { custom }),
+            moderation: description.moderation,
+        }
+    }
+}
+
+/// The answer to an upload.
+#[derive(Debug, Serialize)]
+pub(super) struct UploadAnswer<'a> {
+    #[serde(flatten)]
+    asset: AssetAnswer,
+    /// Over public id and version, so that a client can pass the answer on and the receiver can trust it.
+    signature: Signature,
+    api_key: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    existing: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    overwritten: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<bool>,
+}
+
+impl<'a> UploadAnswer<'a> {
+    pub(super) fn new(outcome: &Outcome, access: Access<'a>, origin: &str, done: Option<bool>) -> Self {
+        let (Outcome::Created(asset) | Outcome::Replaced(asset) | Outcome::Existing(asset)) = outcome;
+        let Access { account, algorithm } = access;
+        let url = delivery_url(asset, origin, Some((account, algorithm)));
+        Self {
+            signature: upload_response_signature(
+                &asset.key.public_id,
+                asset.version(),
+                &account.api_secret,
+                algorithm,
+            ),
+            asset: AssetAnswer::new(asset, url),
+            api_key: &account.api_key,
+            existing: matches!(outcome, Outcome::Existing(_)),
+            overwritten: matches!(outcome, Outcome::Replaced(_)),
+            done,
+        }
+    }
+}
+
+/// Where an asset is delivered; signed for types that are not open, if there is somebody to sign for.
+pub(super) fn delivery_url(
+    asset: &Asset,
+    origin: &str,
+    signer: Option<(&CloudAccount, Algorithm)>,
+) -> String {
+    let key = &asset.key;
+    let source = utf8_percent_encode(&asset.file_name(), PATH).to_string();
+    let signature =
+        signer.filter(|_| key.delivery_type != DeliveryType::Upload).map(|(account, algorithm)| {
+            let length = DeliverySignatureLength::Short;
+            delivery_signature(&source, &account.api_secret, algorithm, length)
+        });
+    let signature = signature.map_or_else(String::new, |text| format!("/s--{text}--"));
+    format!(
+        "{origin}/{}/{}/{}{signature}/v{}/{source}",
+        key.cloud,
+        key.resource_type,
+        key.delivery_type,
+        asset.version(),
+    )
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over by reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}

@@ -1,0 +1,136 @@
+//! `/_emulator/…`: what tests ask of the emulator itself, from this machine only.
+//!
+//! A page of another origin in a browser on this machine must not reach it either: requests with an `Origin` are
+//! refused, and so is a `Host` that is a name other than `localhost`, which a page could have pointed here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::clock::UnixSeconds;
+
+use super::Backend;
+use super::answer::{AssetAnswer, delivery_url};
+use super::faults::Fault;
+use super::refusal::Refusal;
+
+/// Lets loopback clients pass that no other origin sent.
+pub(super) async fn guard(request: Request, next: Next) -> Result<Response, Refusal> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_local = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let headers = request.headers();
+    if !is_local || headers.contains_key(ORIGIN) || !is_addressed_locally(headers) {
+        return Err(Refusal::ControlForbidden);
+    }
+    Ok(next.run(request).await)
+}
+
+fn is_addressed_locally(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
+        return true;
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+/// A movement of the clock.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockRequest {
+    advance_seconds: Option<i64>,
+    set: Option<i64>,
+}
+
+/// Moves the emulator's clock, and nobody else's.
+pub(super) async fn move_clock(
+    State(backend): State<Arc<Backend>>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let request: ClockRequest = parse(&body)?;
+    match (request.advance_seconds, request.set) {
+        (Some(seconds), None) => backend.clock.advance(seconds),
+        (None, Some(to)) => backend.clock.set(UnixSeconds(to)),
+        _ => {
+            let text = "give either advance_seconds or set";
+            return Err(Refusal::Control(text.to_owned()));
+        }
+    }
+    Ok(show_clock(State(backend)).await)
+}
+
+/// The emulator's time.
+pub(super) async fn show_clock(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    Json(json!({ "now": backend.clock.now() }))
+}
+
+/// Sets the faults, in the place of those before.
+pub(super) async fn set_faults(
+    State(backend): State<Arc<Backend>>,
+    body: Bytes,
+) -> Result<Json<Vec<Fault>>, Refusal> {
+    let faults: Vec<Fault> = parse(&body)?;
+    let outcome = backend.faults.set(faults);
+    outcome.map_err(|problem| Refusal::Control(problem.to_string()))?;
+    Ok(show_faults(State(backend)).await)
+}
+
+/// The faults, with the times that are left.
+pub(super) async fn show_faults(State(backend): State<Arc<Backend>>) -> Json<Vec<Fault>> {
+    Json(backend.faults.list())
+}
+
+/// The last requests, oldest first.
+pub(super) async fn show_requests(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    Json(json!({ "requests": backend.journal.list() }))
+}
+
+/// Forgets the requests.
+pub(super) async fn clear_requests(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    backend.journal.clear();
+    Json(json!({ "requests": [] }))
+}
+
+/// Every asset of every cloud, with unsigned addresses.
+pub(super) async fn show_assets(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    let assets = backend.store.list();
+    let answers = assets.iter().map(|asset| {
+        let url = delivery_url(asset, &backend.origin, None);
+        json!({ "cloud": asset.key.cloud, "asset": AssetAnswer::new(asset, url) })
+    });
+    Json(json!({ "assets": answers.collect::<Vec<_>>() }))
+}
+
+/// Removes every asset and every unfinished upload.
+pub(super) async fn clear_assets(State(backend): State<Arc<Backend>>) -> Result<Json<Value>, Refusal> {
+    backend.chunks.clear();
+    let deleted = backend.store.clear().await?;
+    Ok(Json(json!({ "deleted": deleted })))
+}
+
+/// What is not there.
+pub(super) async fn unknown() -> Refusal {
+    Refusal::NotFound("clock, faults, requests and assets are here".to_owned())
+}
+
+/// Reads a body; a refusal says where it is wrong.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|problem| Refusal::Control(problem.to_string()))?;
+    json.end().map_err(Refusal::Json)?;
+    Ok(value)
+}

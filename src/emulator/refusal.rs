@@ -1,0 +1,163 @@
+//! Why a request is refused: the provider's own status and text for each reason.
+//!
+//! The body is always `{"error":{"message":"…"}}`, and the text is repeated in the header `X-Cld-Error`. The Node and
+//! Ruby SDKs read the body of an upload only at 200, 400, 401, 404 and 500, so refusals of uploads use nothing else.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::store::StoreError;
+
+/// The header that repeats the text of a refusal.
+pub(super) const X_CLD_ERROR: HeaderName = HeaderName::from_static("x-cld-error");
+
+/// Longest text repeated in the header.
+const MAX_HEADER_TEXT: usize = 1_000;
+
+/// A reason to say no, in the provider's words.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("Invalid cloud_name {0}")]
+    InvalidCloudName(String),
+    #[error("Unknown API key {0}")]
+    UnknownApiKey(String),
+    #[error("cloud_name mismatch")]
+    CloudMismatch,
+    #[error("unknown api_key")]
+    AdminUnknownApiKey,
+    #[error("api_secret mismatch")]
+    SecretMismatch,
+    #[error("Authorization Required")]
+    AuthorizationRequired,
+    #[error("Invalid Signature {given}. String to sign - '{string}'.")]
+    InvalidSignature { given: String, string: String },
+    #[error("deny or ACL failure")]
+    Denied,
+    #[error("Stale request - reported time is {reported} which is more than 1 hour ago")]
+    Stale { reported: String },
+    #[error("Stale request - expired at {expired}")]
+    Expired { expired: String },
+    #[error("Missing required parameter - {0}")]
+    MissingParameter(&'static str),
+    #[error("Invalid value {value} for parameter {name}")]
+    InvalidValue { name: &'static str, value: String },
+    #[error("Upload preset must be specified when using unsigned upload")]
+    PresetMissing,
+    #[error("Upload preset not found")]
+    PresetNotFound,
+    #[error("Empty file")]
+    EmptyFile,
+    #[error("Invalid image file")]
+    InvalidImage,
+    #[error("Unsupported video format or file")]
+    InvalidVideo,
+    #[error("File size too large. Got {got}. Maximum is {maximum}.")]
+    FileTooLarge { got: u64, maximum: u64 },
+    #[error("Unsupported source URL: {0}")]
+    UnsupportedSource(String),
+    #[error("{kind} file format {format} not allowed")]
+    FormatNotAllowed { kind: &'static str, format: String },
+    #[error("An unknown file format not allowed")]
+    UnknownFormatNotAllowed,
+    #[error("Moderation {0} moderation is not valid")]
+    InvalidModeration(String),
+    #[error("public_id ({0}) is invalid")]
+    InvalidPublicId(String),
+    #[error("public_id is too long")]
+    PublicIdTooLong,
+    #[error("Folder name {0} is not allowed")]
+    FolderNotAllowed(String),
+    #[error("Invalid URL for upload")]
+    InvalidUploadUrl,
+    #[error("Invalid Content-Range {0}")]
+    InvalidContentRange(String),
+    #[error("All parts except EOF-chunk must be larger than 5mb")]
+    PartTooSmall,
+    #[error("Too many uploads are open for this key")]
+    TooManyOpenUploads,
+    #[error("Resource not found - {0}")]
+    NotFound(String),
+    #[error("Invalid extension in transformation: {0}")]
+    InvalidExtension(String),
+    #[error("Maximum number of public_ids is {0}")]
+    TooManyIds(usize),
+    #[error("Not emulated: {0}")]
+    NotEmulated(String),
+    #[error("The body is not JSON: {0}")]
+    Json(#[source] serde_json::Error),
+    #[error("The body is not a JSON object")]
+    JsonIsNotAnObject,
+    #[error("The body is not a form: {0}")]
+    Multipart(#[source] multer::Error),
+    #[error("The body broke off")]
+    BodyBrokeOff(#[source] axum::Error),
+    #[error("The body is larger than {0} bytes; send the file as a part of a multipart form")]
+    BodyTooLarge(usize),
+    #[error("Unsupported content type {0}")]
+    UnsupportedContentType(String),
+    #[error("Too many parameters")]
+    TooManyFields,
+    #[error("{0}")]
+    Control(String),
+    #[error("The control API answers loopback clients only, and no browser page of another origin")]
+    ControlForbidden,
+    #[error("General Error")]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::InvalidCloudName(_)
+            | Self::UnknownApiKey(_)
+            | Self::CloudMismatch
+            | Self::AdminUnknownApiKey
+            | Self::SecretMismatch
+            | Self::AuthorizationRequired
+            | Self::InvalidSignature { .. }
+            | Self::Denied => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::ControlForbidden => StatusCode::FORBIDDEN,
+            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Self::Store(cause) = &self {
+            tracing::error!(%cause, "the emulator's store failed");
+        }
+        let message = self.to_string();
+        let mut response = match self {
+            Self::AuthorizationRequired => authorization_required(),
+            _ => error_body(self.status(), &message),
+        };
+        response.headers_mut().insert(X_CLD_ERROR, header_text(&message));
+        response
+    }
+}
+
+/// The JSON body of every error.
+pub(super) fn error_body(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": { "message": message } }))).into_response()
+}
+
+/// Without credentials the Admin API answers with a web page.
+fn authorization_required() -> Response {
+    let headers = [(CONTENT_TYPE, "text/html"), (WWW_AUTHENTICATE, "Basic realm=\"Cloudinary API\"")];
+    let page = "<html>\n<head><title>401 Authorization Required</title></head>\n<body>\n\
+                <center><h1>401 Authorization Required</h1></center>\n</body>\n</html>\n";
+    (StatusCode::UNAUTHORIZED, headers, page).into_response()
+}
+
+/// A text as a header can carry it: visible ASCII, cut where it gets long.
+pub(super) fn header_text(text: &str) -> HeaderValue {
+    let visible: String =
+        text.chars().take(MAX_HEADER_TEXT).map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+    HeaderValue::try_from(visible).unwrap_or_else(|_| HeaderValue::from_static("?"))
+}

@@ -1,0 +1,98 @@
+//! One stored asset, as it is described on disk.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixSeconds;
+use crate::delivery::{DeliveryType, ResourceType};
+
+use super::Incoming;
+
+/// What addresses an asset: the public id is unique within cloud, resource type and delivery type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(in crate::emulator) struct AssetKey {
+    pub cloud: String,
+    pub resource_type: ResourceType,
+    #[serde(rename = "type")]
+    pub delivery_type: DeliveryType,
+    pub public_id: String,
+}
+
+/// A stored asset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::emulator) struct Asset {
+    /// 32 hexadecimal digits, the same for every version.
+    #[serde(rename = "asset_id")]
+    pub id: String,
+    /// 32 hexadecimal digits, other ones for every version.
+    pub version_id: String,
+    #[serde(flatten)]
+    pub key: AssetKey,
+    pub bytes: u64,
+    /// MD5 of the content, in hexadecimal.
+    pub etag: String,
+    #[serde(flatten)]
+    pub description: Description,
+}
+
+/// What an upload says about its file, and what the file says about itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::emulator) struct Description {
+    pub created_at: UnixSeconds,
+    pub content_type: String,
+    /// As detected; raw files have none.
+    pub format: Option<String>,
+    pub dimensions: Option<(u32, u32)>,
+    pub original_filename: String,
+    pub folder: Option<String>,
+    pub asset_folder: Option<String>,
+    pub display_name: Option<String>,
+    pub tags: Vec<String>,
+    pub context: BTreeMap<String, String>,
+    pub moderation: Vec<Moderation>,
+}
+
+/// One moderation of an asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::emulator) struct Moderation {
+    pub status: String,
+    pub kind: String,
+}
+
+impl Asset {
+    /// A new asset, or a new version of the one with `asset_id`.
+    pub(super) fn new(
+        key: AssetKey,
+        description: Description,
+        content: &Incoming,
+        asset_id: Option<&str>,
+    ) -> Self {
+        Self {
+            id: asset_id.map_or_else(random_id, str::to_owned),
+            version_id: random_id(),
+            key,
+            bytes: content.bytes,
+            etag: content.md5.clone(),
+            description,
+        }
+    }
+
+    /// The version in URLs: the second of the upload.
+    pub(in crate::emulator) fn version(&self) -> u64 {
+        u64::try_from(self.description.created_at.0).unwrap_or(0)
+    }
+
+    /// The public id with the format, as it stands at the end of URLs.
+    pub(in crate::emulator) fn file_name(&self) -> String {
+        match &self.description.format {
+            Some(format) => format!("{}.{format}", self.key.public_id),
+            None => self.key.public_id.clone(),
+        }
+    }
+}
+
+/// 32 random hexadecimal digits.
+fn random_id() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
+}
