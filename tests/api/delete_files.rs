@@ -121,22 +121,22 @@ async fn every_wrong_body_is_refused_by_name() {
         refusals.push(format!("{shown} → {}", failure(&answer)));
     }
     insta::assert_snapshot!(refusals.join("\n"), @r#"
-     → 400 invalid_body: the body is not what this route takes: EOF while parsing a value at line 1 column 0
-    null → 400 invalid_body: the body is not what this route takes: invalid type: null, expected struct DeleteRequest at line 1 column 4
-    [] → 400 invalid_body: the body is not what this route takes: invalid length 0, expected struct DeleteRequest with 1 element at line 1 column 2
+     → 400 invalid_body: the body must be a JSON object
+    null → 400 invalid_body: the body must be a JSON object
+    [] → 400 invalid_body: the body must be a JSON object
     {} → 400 invalid_body: the body is not what this route takes: missing field `urls` at line 1 column 2
     {"urls":"https://res.cloudinary.com/demo/image/upload/a.jpg" → 400 invalid_body: urls: invalid type: string "https://res.cloudinary.com/demo/image/upload/a.jpg", expected a sequence at line 1 column 60
     {"urls":{"0":"a"}} → 400 invalid_body: urls: invalid type: map, expected a sequence at line 1 column 8
     {"urls":[]} → 400 invalid_body: urls must hold 1 to 1,000 items
-    {"urls":["https://res.cloudinary.com/demo/image/upload/a.jpg → 400 invalid_body: urls[0]: invalid type: string "https://res.cloudinary.com/demo/image/upload/a.jpg", expected struct DeleteItem at line 1 column 61
-    {"urls":[{"url":"https://res.cloudinary.com/demo/image/uploa → 400 invalid_body: urls[0]: missing field `type` at line 1 column 69
-    {"urls":[{"type":["image"],"url":"https://res.cloudinary.com → 400 invalid_body: urls[0].type: invalid type: sequence, expected a string at line 1 column 17
-    {"urls":[{"type":"image","url":7}]} → 400 invalid_body: urls[0].url: invalid type: integer `7`, expected a string at line 1 column 32
+    {"urls":["https://res.cloudinary.com/demo/image/upload/a.jpg → 400 invalid_urls: urls[0] must be an object with `type` and `url`
+    {"urls":[{"url":"https://res.cloudinary.com/demo/image/uploa → 400 invalid_urls: urls[0].type is missing
+    {"urls":[{"type":["image"],"url":"https://res.cloudinary.com → 400 invalid_urls: urls[0].type must be a text
+    {"urls":[{"type":"image","url":7}]} → 400 invalid_urls: urls[0].url must be a text
     {"urls":[],"all":true} → 400 invalid_body: all: unknown field `all`, expected `urls` at line 1 column 16
     {"urls":[]} {"urls":[]} → 400 invalid_body: the body goes on after its JSON: trailing characters at line 1 column 13
-    urls=a → 400 invalid_body: the body is not what this route takes: expected value at line 1 column 1
+    urls=a → 400 invalid_body: the body must be a JSON object
     {"urls":[{"type":"image","url":"https://res.cloudinary.com/d → 400 invalid_body: urls must hold 1 to 1,000 items
-    [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[ → 400 invalid_body: [0][0][0]: invalid type: sequence, expected a string at line 1 column 3
+    [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[ → 400 invalid_body: the body must be a JSON object
     {"urls":[{"type":"image","url":"https://res.cloudinary.com/d → 400 invalid_urls: urls[0].url has a public id that must have at most 255 characters, not 300
     "#);
     assert_eq!(app.provider_requests().await, Vec::<String>::new());
@@ -227,7 +227,7 @@ async fn a_refusal_of_the_provider_is_not_tried_again() {
         .await;
     let (status, body) = app.delete_urls(&["https://res.cloudinary.com/demo/image/upload/a.jpg"]).await;
     assert_eq!(status, StatusCode::BAD_GATEWAY);
-    insta::assert_snapshot!(body["data"]["results"][0]["message"], @r#""the provider answered 403: key … with … may not delete 0…456789…ef0…456789…ef0…4567""#);
+    insta::assert_snapshot!(body["data"]["results"][0]["message"], @r#""the provider answered 403: key … with … may not delete …""#);
     assert_eq!(app.provider_requests().await.len(), 1);
 }
 
