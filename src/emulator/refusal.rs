@@ -129,8 +129,10 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if let Self::Store(cause) = &self {
-            tracing::error!(%cause, "the emulator's store failed");
+        match &self {
+            Self::Store(cause) => tracing::error!(%cause, "the emulator's store failed"),
+            Self::InvalidSignature { .. } => tracing::warn!("a signature was refused"),
+            _ => {}
         }
         let message = self.to_string();
         let mut response = match self {

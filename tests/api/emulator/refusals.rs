@@ -4,6 +4,8 @@ use countersign::emulator::Limits;
 use countersign::signing::Algorithm;
 use countersign::signing::cloudinary::SignatureVersion;
 use reqwest::multipart::Form;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::media::{jpeg, mp4, png};
 use super::server::{NOW, Server, signed, signed_with, told, with_fields};
@@ -201,6 +203,23 @@ async fn what_is_not_emulated_says_so() {
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: POST /v1_1/emulator/image/explicit] {"error":{"message":"Not emulated: POST /v1_1/emulator/image/explicit"}}"#);
     let response = server.client.put(server.url(UPLOAD)).send().await.unwrap();
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: PUT /v1_1/emulator/image/upload] {"error":{"message":"Not emulated: PUT /v1_1/emulator/image/upload"}}"#);
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending_and_the_connection_stays() {
+    let server = Server::start().await;
+    let mut connection = TcpStream::connect(server.origin.trim_start_matches("http://")).await.unwrap();
+    let body = vec![0; 3_000_000];
+    for path in ["/v1_1/emulator/image/explicit", "/v1_1/emulator/audio/upload"] {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&body).await.unwrap();
+    }
+    connection.shutdown().await.unwrap();
+    let mut answers = String::new();
+    connection.read_to_string(&mut answers).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 400").count(), 2, "{answers}");
 }
 
 #[tokio::test]
