@@ -5,11 +5,20 @@
 //! With no account at all everything runs against an emulator that says no wherever the real service says no.
 //! The modules below stand in the order in which a request passes them: edge first, foundations last.
 
+pub mod app;
+pub mod cli;
+pub mod connections;
+pub mod state;
+pub mod telemetry;
+
+pub mod api;
+pub mod demo;
+
 pub mod auth;
+pub mod delivery;
 pub mod profiles;
 pub mod signing;
 
-pub mod delivery;
 pub mod emulator;
 pub mod providers;
 

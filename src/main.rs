@@ -1,3 +1,7 @@
-//! The command line.
+//! The `countersign` program: see [`countersign::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign::cli::run()
+}

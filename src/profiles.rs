@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
@@ -20,8 +18,7 @@ pub const PROVIDER_WINDOW_SECONDS: i64 = 3_600;
 pub const DEFAULT_PROFILE: &str = "default";
 
 /// The upload endpoint a client may be sent to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UploadResourceType {
     /// Whatever the provider finds in the file.
     #[default]
@@ -223,6 +220,11 @@ impl Profiles {
     pub fn reference() -> Self {
         let profile = Profile::reference();
         Self(BTreeMap::from([(profile.name.clone(), profile)]))
+    }
+
+    /// The profile for requests that name none.
+    pub fn default_profile(&self) -> Option<&Profile> {
+        self.0.get(DEFAULT_PROFILE)
     }
 
     /// The profile with this name.

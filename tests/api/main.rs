@@ -1,4 +1,16 @@
 //! The service and the emulator as their users meet them: over HTTP, one module per resource.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod helpers;
+
+mod command_line;
+mod delete_files;
+mod demo;
+mod download_url;
+mod edges;
+mod logs;
+mod reference_defects;
+mod rings;
+mod upload_signature;
 
 mod emulator;

@@ -68,10 +68,10 @@ pub(super) async fn delete(
 }
 
 /// Each asset once, grouped by both types, at most 100 in a batch.
-fn batches(assets: &[AssetAddress]) -> Vec<Vec<&AssetAddress>> {
+fn batches(assets: &[AssetAddress]) -> Vec<Vec<AssetAddress>> {
     let mut groups = BTreeMap::<_, Vec<_>>::new();
     for asset in assets.iter().collect::<BTreeSet<_>>() {
-        groups.entry((asset.resource_type, asset.delivery_type)).or_default().push(asset);
+        groups.entry((asset.resource_type, asset.delivery_type)).or_default().push(asset.clone());
     }
     groups
         .into_values()
@@ -79,19 +79,24 @@ fn batches(assets: &[AssetAddress]) -> Vec<Vec<&AssetAddress>> {
         .collect()
 }
 
-async fn delete_batch(api: &AdminApi, batch: Vec<&AssetAddress>, deadline: Instant) -> BatchReport {
+async fn delete_batch(api: &AdminApi, batch: Vec<AssetAddress>, deadline: Instant) -> BatchReport {
     let (resource_type, delivery_type) = (batch[0].resource_type, batch[0].delivery_type);
     let mut response = DeleteResponse::default();
     let error = delete_pages(api, &batch, deadline, &mut response).await.err();
-    let outcomes =
-        batch.iter().map(|asset| ((*asset).clone(), outcome(asset, &response, error.as_ref()))).collect();
+    let outcomes = batch
+        .into_iter()
+        .map(|asset| {
+            let outcome = outcome(&asset, &response, error.as_ref());
+            (asset, outcome)
+        })
+        .collect();
     BatchReport { resource_type, delivery_type, response, error, outcomes }
 }
 
 /// Follows `next_cursor` until the provider has named every id, merging its answers into `whole`.
 async fn delete_pages(
     api: &AdminApi,
-    batch: &[&AssetAddress],
+    batch: &[AssetAddress],
     deadline: Instant,
     whole: &mut DeleteResponse,
 ) -> Result<(), CallError> {

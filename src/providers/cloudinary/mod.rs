@@ -14,6 +14,7 @@ use secrecy::SecretString;
 
 use super::{NoClient, client};
 use crate::clock::Clock;
+use crate::config::CloudinaryAccount;
 use crate::delivery::AssetAddress;
 
 /// The Admin API of one cloud. Clones share connections.
@@ -28,20 +29,14 @@ pub struct AdminApi {
 }
 
 impl AdminApi {
-    /// The Admin API of `cloud` at `upload_prefix` (scheme and authority, no slash at the end).
-    pub fn new(
-        upload_prefix: &str,
-        cloud: &str,
-        api_key: String,
-        api_secret: SecretString,
-        clock: Clock,
-    ) -> Result<Self, NoClient> {
+    /// The Admin API of `account`; `clock` tells how far off a rate limit's end is.
+    pub fn new(account: &CloudinaryAccount, clock: Clock) -> Result<Self, NoClient> {
         Ok(Self {
             client: client()?,
             clock,
-            base: format!("{upload_prefix}/v1_1/{cloud}"),
-            api_key,
-            api_secret,
+            base: format!("{}/v1_1/{}", account.upload_prefix, account.cloud),
+            api_key: account.api_key.clone(),
+            api_secret: account.api_secret.clone(),
         })
     }
 

@@ -1,0 +1,165 @@
+//! `/download-url`: a link to one stored original that dies after a minute.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
+
+use super::ApiError;
+use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
+use crate::auth::Caller;
+use crate::clock::UnixSeconds;
+use crate::delivery::{DeliveryType, PublicId, ResourceType};
+use crate::signing::cloudinary::DownloadRequest;
+use crate::state::{AppState, Cloudinary};
+
+/// How long a link lives unless the client asks for another time, in seconds.
+const DEFAULT_LIFETIME_SECONDS: i64 = 60;
+/// The longest life of a link, in seconds.
+const MAX_LIFETIME_SECONDS: i64 = 3_600;
+/// The most characters of a format; the longest that the provider knows has five.
+const MAX_FORMAT_CHARACTERS: usize = 10;
+
+/// What a client asks for, as text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DownloadQuery {
+    public_id: Option<String>,
+    format: Option<String>,
+    resource_type: Option<String>,
+    #[serde(rename = "type")]
+    delivery_type: Option<String>,
+    attachment: Option<String>,
+    expires_in: Option<String>,
+}
+
+/// The same, checked.
+struct Download {
+    public_id: PublicId,
+    format: String,
+    resource_type: ResourceType,
+    delivery_type: DeliveryType,
+    attachment: bool,
+    lifetime_seconds: i64,
+}
+
+/// A link, and when it dies.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DownloadResponse {
+    download_url: String,
+    expires_in: String,
+    expires_at: UnixSeconds,
+    server_time: UnixSeconds,
+}
+
+/// Makes a download link for the caller.
+pub(super) async fn create(
+    State(app): State<AppState>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<DownloadQuery>,
+) -> Result<ApiJson<DownloadResponse>, ApiError> {
+    let Caller::Anonymous = caller;
+    let download = Download::try_from(query)?;
+    Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))
+}
+
+impl TryFrom<DownloadQuery> for Download {
+    type Error = ApiError;
+
+    fn try_from(query: DownloadQuery) -> Result<Self, Self::Error> {
+        let public_id = query.public_id.ok_or_else(|| breaks("public_id", "is missing"))?;
+        let resource_type = match query.resource_type.as_deref() {
+            None => ResourceType::Image,
+            Some(text) => text.parse().map_err(|error| breaks("resource_type", error))?,
+        };
+        Ok(Self {
+            public_id: public_id.parse().map_err(|error| breaks("public_id", error))?,
+            format: parse_format(query.format, resource_type)?,
+            resource_type,
+            delivery_type: parse_delivery_type(query.delivery_type.as_deref())?,
+            attachment: true_or_false("attachment", query.attachment.as_deref())?.unwrap_or_default(),
+            lifetime_seconds: parse_lifetime(query.expires_in.as_deref())?,
+        })
+    }
+}
+
+/// Raw assets have no format: their ending is part of the public id.
+fn parse_format(format: Option<String>, resource_type: ResourceType) -> Result<String, ApiError> {
+    match format {
+        None if resource_type != ResourceType::Raw => Err(breaks("format", "is missing, such as jpg")),
+        Some(text) if text.is_empty() && resource_type != ResourceType::Raw => {
+            Err(breaks("format", "may be empty for resource_type=raw only"))
+        }
+        Some(text)
+            if text.len() > MAX_FORMAT_CHARACTERS
+                || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+        {
+            Err(breaks(
+                "format",
+                format_args!("must be 1 to {MAX_FORMAT_CHARACTERS} letters and digits, such as jpg"),
+            ))
+        }
+        other => Ok(other.unwrap_or_default()),
+    }
+}
+
+fn parse_delivery_type(text: Option<&str>) -> Result<DeliveryType, ApiError> {
+    match text.map(str::parse) {
+        None => Ok(DeliveryType::Private),
+        Some(Ok(
+            delivery_type @ (DeliveryType::Upload | DeliveryType::Private | DeliveryType::Authenticated),
+        )) => Ok(delivery_type),
+        Some(_) => Err(breaks("type", "must be upload, private or authenticated")),
+    }
+}
+
+fn parse_lifetime(text: Option<&str>) -> Result<i64, ApiError> {
+    match text.map(str::parse) {
+        None => Ok(DEFAULT_LIFETIME_SECONDS),
+        Some(Ok(seconds @ 1..=MAX_LIFETIME_SECONDS)) => Ok(seconds),
+        Some(_) => Err(breaks(
+            "expires_in",
+            format_args!("must be a whole number of seconds from 1 to {MAX_LIFETIME_SECONDS}"),
+        )),
+    }
+}
+
+impl Download {
+    fn sign(&self, cloudinary: &Cloudinary, now: UnixSeconds) -> DownloadResponse {
+        let expires_at = now.plus(self.lifetime_seconds);
+        let (params, signature) = cloudinary.signer.sign_download(&DownloadRequest {
+            public_id: self.public_id.as_str(),
+            format: &self.format,
+            delivery_type: self.delivery_type.as_str(),
+            attachment: self.attachment,
+            timestamp: now.0,
+            expires_at: expires_at.0,
+        });
+        let mut query = form_urlencoded::Serializer::new(String::with_capacity(256));
+        for (name, value) in params.iter() {
+            query.append_pair(name, &value.to_string());
+        }
+        query.append_pair("signature", signature.as_str()).append_pair("api_key", &cloudinary.api_key);
+        DownloadResponse {
+            download_url: format!(
+                "{}/{}/download?{}",
+                cloudinary.api_base,
+                self.resource_type,
+                query.finish()
+            ),
+            expires_in: in_words(self.lifetime_seconds),
+            expires_at,
+            server_time: now,
+        }
+    }
+}
+
+/// `1 min`, `5 mins`, `90 secs`: minutes where they come out even.
+fn in_words(seconds: i64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (1, 0) => "1 min".to_owned(),
+        (minutes, 0) => format!("{minutes} mins"),
+        _ if seconds == 1 => "1 sec".to_owned(),
+        _ => format!("{seconds} secs"),
+    }
+}

@@ -1,0 +1,177 @@
+//! What goes wrong at the edge: one enum, one place that turns it into status, code and public message.
+//!
+//! A handler's error becomes a response without a body that carries a [`Failure`]; the outermost layer, which knows the
+//! request id, writes the envelope and logs the cause. The cause itself is never sent.
+
+use std::fmt::Display;
+
+use axum::Json;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::profiles::{ProfileNotFound, Refusal};
+
+/// What a request can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 400: the query breaks a rule.
+    #[error("{0}")]
+    InvalidQuery(String),
+    /// 400: the body breaks a rule.
+    #[error("{0}")]
+    InvalidBody(String),
+    /// 400: items of the body break rules, each named by its index.
+    #[error("{}", InvalidItem::sentence(.0))]
+    InvalidItems(Vec<InvalidItem>),
+    /// 404: no such profile.
+    #[error(transparent)]
+    ProfileNotFound(#[from] ProfileNotFound),
+    /// 408: the body did not arrive in time.
+    #[error("the body did not arrive within {0} seconds")]
+    BodyTimeout(u64),
+    /// 413: the body is longer than the route allows.
+    #[error("the body is longer than {0} bytes")]
+    BodyTooLarge(usize),
+    /// 415: the body is not said to be JSON.
+    #[error("the body must be JSON, sent with the header Content-Type: application/json")]
+    UnsupportedMediaType,
+    /// 422: well-formed, but the profile says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// 502: the provider failed; what was done is in the data.
+    #[error("{message}")]
+    ProviderFailed {
+        /// What did not succeed.
+        message: String,
+        /// What did.
+        data: Value,
+    },
+    /// 503: shutting down.
+    #[error("the service is shutting down")]
+    ShuttingDown,
+}
+
+/// One item of a list that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InvalidItem {
+    /// Its place in the list, from 0.
+    pub index: usize,
+    /// Which field of it.
+    pub field: &'static str,
+    /// The rule it breaks.
+    pub message: String,
+}
+
+impl InvalidItem {
+    /// The most items that the message spells out; all of them are in `errors`.
+    const MOST_SPELLED_OUT: usize = 10;
+
+    fn sentence(items: &[Self]) -> String {
+        let spelled = items.iter().take(Self::MOST_SPELLED_OUT);
+        let mut parts: Vec<_> =
+            spelled.map(|item| format!("urls[{}].{} {}", item.index, item.field, item.message)).collect();
+        if items.len() > Self::MOST_SPELLED_OUT {
+            let rest: Vec<_> =
+                items[Self::MOST_SPELLED_OUT..].iter().map(|item| item.index.to_string()).collect();
+            parts.push(format!("and the items {}", rest.join(", ")));
+        }
+        parts.join("; ")
+    }
+}
+
+impl ApiError {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
+            Self::ProfileNotFound(_) => StatusCode::NOT_FOUND,
+            Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
+            Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidQuery(_) => "invalid_query",
+            Self::InvalidBody(_) => "invalid_body",
+            Self::InvalidItems(_) => "invalid_urls",
+            Self::ProfileNotFound(_) => "profile_not_found",
+            Self::BodyTimeout(_) => "body_timeout",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Refused(_) => "refused_by_profile",
+            Self::ProviderFailed { .. } => "provider_failed",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut failure = Failure::new(self.code(), &self);
+        let status = self.status();
+        match self {
+            Self::ProviderFailed { data, .. } => failure.data = Some(data),
+            Self::InvalidItems(items) => failure.errors = items,
+            _ => {}
+        }
+        let mut response = status.into_response();
+        response.extensions_mut().insert(failure);
+        response
+    }
+}
+
+/// A failure on its way out; the outermost layer adds the request id.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    status: &'static str,
+    message: String,
+    /// The failure in one word, for programs and logs.
+    pub code: &'static str,
+    #[serde(rename = "requestId")]
+    request_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<InvalidItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+}
+
+impl Failure {
+    /// A failure with a public message.
+    fn new(code: &'static str, message: impl Display) -> Self {
+        let message = message.to_string();
+        Self { status: "failed", message, code, request_id: String::new(), errors: Vec::new(), data: None }
+    }
+
+    /// What a bare error status means, for answers that no handler wrote.
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new("not_found", "there is nothing at this path"),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                "method_not_allowed",
+                "this path does not know the method; the Allow header lists those it knows",
+            ),
+            StatusCode::GATEWAY_TIMEOUT => Self::new("timeout", "the request took too long"),
+            status if status.is_server_error() => {
+                Self::new("internal_error", "something went wrong on this server")
+            }
+            _ => Self::new("bad_request", "the request cannot be read"),
+        }
+    }
+
+    /// The answer in the envelope of failures, with the headers that were set before, such as Allow.
+    pub fn respond(mut self, status: StatusCode, mut headers: HeaderMap, request_id: &str) -> Response {
+        request_id.clone_into(&mut self.request_id);
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(CONTENT_TYPE);
+        let mut response = (status, Json(self)).into_response();
+        response.headers_mut().extend(headers);
+        response
+    }
+}

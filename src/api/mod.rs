@@ -1,0 +1,26 @@
+//! The JSON edge: every path on one screen.
+
+mod delete_files;
+mod download_url;
+mod error;
+mod extract;
+mod health;
+mod upload_signature;
+
+pub use error::{ApiError, Failure};
+
+use axum::Router;
+use axum::routing::{delete, get};
+
+use crate::state::AppState;
+
+/// Routes of the API.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/upload-signature", get(upload_signature::create))
+        .route("/download-url", get(download_url::create))
+        .route("/delete-files", delete(delete_files::delete))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/healthz", get(health::ready))
+}

@@ -1,0 +1,84 @@
+//! `countersign emulator`: the emulator alone, for other projects' tests.
+
+use std::future::Future;
+use std::io::Write as _;
+
+use axum::Router;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::serve::listen;
+use super::{runtime, shutdown};
+use crate::clock::Clock;
+use crate::config::{CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorConfig, LogArgs, Problems};
+use crate::connections::{self, ConnectionLimits};
+use crate::emulator::{CloudAccount, Emulator, EmulatorError, EmulatorOptions};
+use crate::telemetry;
+
+/// Settings of the emulator alone.
+#[derive(Args, Debug)]
+pub(super) struct EmulatorCommand {
+    #[command(flatten)]
+    at: EmulatorArgs,
+    #[command(flatten)]
+    cloudinary: CloudinaryArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    let config = command.at.check(&mut problems);
+    let account = command.cloudinary.check(&mut problems);
+    let log = command.log.check(&mut problems);
+    let (config, log) = problems.finish(config.zip(log))?;
+    telemetry::start(&log);
+    runtime()?.block_on(async {
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr()?;
+        let account = match account {
+            Some(account) => account.at_emulator(address),
+            None => CloudinaryAccount::emulator(address),
+        };
+        let router = open(&config, &account)?.router();
+        announce(&account)?;
+        serve(listener, router, shutdown::requested()).await;
+        Ok(())
+    })
+}
+
+/// Opens the emulator for `account`, at the address that the account names.
+pub(super) fn open(config: &EmulatorConfig, account: &CloudinaryAccount) -> Result<Emulator, EmulatorError> {
+    let cloud_account = CloudAccount {
+        cloud: account.cloud.clone(),
+        api_key: account.api_key.clone(),
+        api_secret: account.api_secret.clone(),
+    };
+    Emulator::open(EmulatorOptions {
+        accounts: vec![cloud_account],
+        dir: config.dir.clone(),
+        // A clock of its own: the control API moves it, and the service must not move along.
+        clock: Clock::system(),
+        origin: account.upload_prefix.clone(),
+        ..EmulatorOptions::default()
+    })
+}
+
+/// Serves the emulator until `stop` resolves.
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    connections::serve(listener, router, ConnectionLimits::default(), stop).await;
+}
+
+/// Tells on standard output how to use it; an account of the user's own keeps its secret.
+fn announce(account: &CloudinaryAccount) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match account.published_url() {
+        Some(url) => writeln!(out, "CLOUDINARY_URL={url}")?,
+        None => writeln!(
+            out,
+            "the cloud `{}` is at {}: add ?upload_prefix={} to your CLOUDINARY_URL",
+            account.cloud, account.upload_prefix, account.upload_prefix
+        )?,
+    }
+    out.flush()
+}

@@ -1,0 +1,71 @@
+//! `countersign serve`: the service, with the emulator beside it if asked for.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{emulator, runtime, shutdown};
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs};
+use crate::state::AppState;
+use crate::telemetry;
+
+pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = args.check()?;
+    telemetry::start(&config.log);
+    runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let listener = listen(config.listen).await?;
+    let address = listener.local_addr()?;
+    let mut account = config.cloudinary;
+    let beside = match &config.emulator {
+        Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
+        None => None,
+    };
+    let state = AppState::new(&account, beside.is_some(), Clock::system())?;
+    tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
+    app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
+    if let Some(beside) = beside {
+        beside.stop().await;
+    }
+    Ok(())
+}
+
+pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The emulator beside the service. It outlives the service, whose last requests may still need it.
+struct Beside {
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Beside {
+    async fn start(config: &EmulatorConfig, account: &mut CloudinaryAccount) -> anyhow::Result<Self> {
+        let listener = listen(config.listen).await?;
+        *account = account.clone().at_emulator(listener.local_addr()?);
+        let router = emulator::open(config, account)?.router();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(emulator::serve(listener, router, async {
+            // An error means that the sender is gone, which is a reason to stop as well.
+            let _ = stopped.await;
+        }));
+        tracing::info!(
+            url = account.upload_prefix,
+            "the emulator stands in for Cloudinary; nothing leaves this machine"
+        );
+        Ok(Self { stop, served })
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.served.await;
+    }
+}

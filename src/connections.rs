@@ -1,0 +1,116 @@
+//! Accepts connections and serves a router on them, within limits on how many there are and how slow they may be.
+//!
+//! `axum::serve` sets no timer for request heads, so a client could dribble one for ever; this loop sets one.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What a listener puts up with.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// The most connections at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// How long the head of a request may take, and how long a connection may idle between requests.
+    pub header_read_timeout: Duration,
+    /// How long requests under way may take to finish after shutdown began.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_read_timeout: Duration::from_secs(15),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Serves `router` until `shutdown` resolves; then finishes what is under way, and cuts it off after the drain timeout.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            (stream, peer, slot) = next_connection(&listener, &slots) => {
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(limits.header_read_timeout)
+                    .serve_connection(TokioIo::new(stream), service_fn(answer_with(router.clone(), peer)));
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    // A client that goes away in the middle is its own affair.
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    drop(slot);
+                });
+            }
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+fn answer_with(
+    router: Router,
+    peer: SocketAddr,
+) -> impl Fn(Request<Incoming>) -> axum::routing::future::RouteFuture<Infallible> {
+    move |mut request| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let mut router = router.clone();
+        tower::Service::call(&mut router, request)
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn next_connection(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed; without a permit the connection would merely go uncounted.
+    let slot = Arc::clone(slots).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Answers are small and written whole: waiting to fill packets only delays them.
+                let _ = stream.set_nodelay(true);
+                return (stream, peer, slot);
+            }
+            Err(error) => pause_after(&error).await,
+        }
+    }
+}
+
+/// Some errors belong to one connection; others, such as too many open files, need a moment to pass.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "no connection can be accepted; trying again in a second");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

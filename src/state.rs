@@ -1,0 +1,79 @@
+//! What every request may use: concrete values, cheap to clone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::clock::Clock;
+use crate::config::CloudinaryAccount;
+use crate::delivery::OurDelivery;
+use crate::demo::DemoPage;
+use crate::profiles::Profiles;
+use crate::providers::NoClient;
+use crate::providers::cloudinary::AdminApi;
+use crate::signing::cloudinary::Signer;
+
+/// The service's state. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// Tells the time.
+    pub clock: Clock,
+    /// What may be uploaded.
+    pub profiles: Arc<Profiles>,
+    /// The account to sign for.
+    pub cloudinary: Arc<Cloudinary>,
+    /// The demo page, rendered once.
+    pub demo: Arc<DemoPage>,
+    draining: Arc<AtomicBool>,
+}
+
+/// The Cloudinary account as requests use it.
+#[derive(Debug)]
+pub struct Cloudinary {
+    /// The cloud name.
+    pub cloud: String,
+    /// The public half of the credentials, which clients send along.
+    pub api_key: String,
+    /// `<upload_prefix>/v1_1/<cloud>`: where clients upload to and download from.
+    pub api_base: String,
+    /// Whether the provider is an emulator beside the service.
+    pub emulated: bool,
+    /// Signs for the account.
+    pub signer: Signer,
+    /// Which delivery URLs are the account's.
+    pub delivery: OurDelivery,
+    /// Calls the provider.
+    pub admin: AdminApi,
+}
+
+impl AppState {
+    /// The state of a service that signs for `account`; `emulated` where the emulator runs beside it.
+    pub fn new(account: &CloudinaryAccount, emulated: bool, clock: Clock) -> Result<Self, NoClient> {
+        let profiles = Profiles::reference();
+        let cloudinary = Cloudinary {
+            cloud: account.cloud.clone(),
+            api_key: account.api_key.clone(),
+            api_base: format!("{}/v1_1/{}", account.upload_prefix, account.cloud),
+            emulated,
+            signer: account.signer(),
+            delivery: account.delivery(emulated),
+            admin: AdminApi::new(account, clock.clone())?,
+        };
+        Ok(Self {
+            demo: Arc::new(DemoPage::new(account, emulated, profiles.default_profile())),
+            clock,
+            profiles: Arc::new(profiles),
+            cloudinary: Arc::new(cloudinary),
+            draining: Arc::default(),
+        })
+    }
+
+    /// Whether the service is shutting down: it finishes what it has and wants no more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Turns readiness off.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,109 @@
+//! GET /download-url.
+
+use serde_json::json;
+
+use crate::helpers::{TestApp, failure, png, text};
+
+#[tokio::test]
+async fn the_answer_is_what_the_contract_says() {
+    let app = TestApp::spawn().await;
+    let mut data = app.data("/download-url?public_id=kyc/1/passport&format=jpg").await;
+    let url = text(&data["downloadUrl"].take());
+    insta::assert_snapshot!(url.replace(&app.emulator_origin, "https://api"), @"");
+    insta::assert_snapshot!(data, @"");
+}
+
+#[tokio::test]
+async fn a_private_file_comes_back_byte_for_byte_until_the_link_dies() {
+    let app = TestApp::spawn().await;
+    let bytes = png(640, 480);
+    let (_, asset) = app.upload("?should_secure_asset=true", "passport.png", bytes.clone()).await;
+    let path = format!("/download-url?public_id={}&format=png", text(&asset["public_id"]));
+    let url = text(&app.data(&path).await["downloadUrl"]);
+
+    let answer = app.client.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.bytes().await.unwrap(), bytes);
+
+    app.control("clock", json!({"advance_seconds": 61})).await;
+    let answer = app.client.get(&url).send().await.unwrap();
+    assert!(answer.status().is_client_error(), "{}", answer.status());
+}
+
+#[tokio::test]
+async fn every_parameter_is_bound_by_the_signature() {
+    let app = TestApp::spawn().await;
+    let (_, asset) = app.upload("?should_secure_asset=true", "passport.png", png(1, 1)).await;
+    let path = format!("/download-url?public_id={}&format=png", text(&asset["public_id"]));
+    let url = text(&app.data(&path).await["downloadUrl"]);
+    for (from, to) in [("expires_at=1720000060", "expires_at=1820000060"), ("type=private", "type=upload")] {
+        assert!(url.contains(from), "{url}");
+        let answer = app.client.get(url.replace(from, to)).send().await.unwrap();
+        assert_eq!(answer.status(), 401, "{to}");
+    }
+}
+
+#[tokio::test]
+async fn a_raw_file_is_addressed_with_its_ending() {
+    let app = TestApp::spawn().await;
+    let (_, asset) = app.upload("?should_secure_asset=true&resource_type=raw", "notes.txt", b"hello".to_vec()).await;
+    let path = format!("/download-url?public_id={}&format=&resource_type=raw", text(&asset["public_id"]));
+    let url = text(&app.data(&path).await["downloadUrl"]);
+    let answer = app.client.get(&url).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn an_attachment_asks_the_browser_to_save_the_file() {
+    let app = TestApp::spawn().await;
+    let (_, asset) = app.upload("", "cat.png", png(1, 1)).await;
+    let path = format!("/download-url?public_id={}&format=png&type=upload&attachment=true", text(&asset["public_id"]));
+    let url = text(&app.data(&path).await["downloadUrl"]);
+    let answer = app.client.get(&url).send().await.unwrap();
+    assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
+}
+
+#[tokio::test]
+async fn the_life_of_a_link_is_said_in_words() {
+    let app = TestApp::spawn().await;
+    for (seconds, words) in [(1, "1 sec"), (59, "59 secs"), (60, "1 min"), (90, "90 secs"), (3600, "60 mins")] {
+        let data = app.data(&format!("/download-url?public_id=a&format=jpg&expires_in={seconds}")).await;
+        assert_eq!(data["expiresIn"], words);
+        assert_eq!(data["expiresAt"], 1_720_000_000 + seconds);
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_query_is_refused_by_name() {
+    let app = TestApp::spawn().await;
+    let long = format!("public_id={}&format=jpg", "a".repeat(300));
+    let mut refusals = String::new();
+    for query in [
+        "",
+        "public_id=a",
+        "format=jpg",
+        "public_id=&format=jpg",
+        "public_id=a&format=",
+        "public_id[]=a&format=jpg",
+        "public_id=a&public_id=b&format=jpg",
+        "public_id=a/../b&format=jpg",
+        "public_id=%2e%2e/b&format=jpg",
+        "public_id=a%00b&format=jpg",
+        "public_id=a%0d%0ab&format=jpg",
+        "public_id=a%26type=upload&format=jpg",
+        "public_id=/a&format=jpg",
+        "public_id=a&format=j/pg",
+        "public_id=a&format=jpg%26b",
+        "public_id=a&format=jpg&resource_type=auto",
+        "public_id=a&format=jpg&type=fetch",
+        "public_id=a&format=jpg&attachment=yes",
+        "public_id=a&format=jpg&expires_in=0",
+        "public_id=a&format=jpg&expires_in=3601",
+        "public_id=a&format=jpg&expires_in=1e3",
+        &long,
+    ] {
+        let answer = app.get_json(&format!("/download-url?{query}")).await;
+        refusals.push_str(&format!("{} → {}\n", &query[..query.len().min(60)], failure(&answer)));
+    }
+    insta::assert_snapshot!(refusals, @"");
+}

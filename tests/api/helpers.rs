@@ -1,0 +1,221 @@
+//! A whole service for one test: port 0, frozen clocks, the emulator as provider; and the binary as a process.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use countersign::app;
+use countersign::clock::{Clock, UnixSeconds};
+use countersign::config::CloudinaryAccount;
+use countersign::connections::{self, ConnectionLimits};
+use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
+use countersign::state::AppState;
+use reqwest::multipart::{Form, Part};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+
+/// When every frozen clock stands: 2024-07-03T09:46:40Z.
+pub(crate) const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
+
+/// A service and its provider, each on a port of its own, for as long as the value lives.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) emulator_origin: String,
+    pub(crate) clock: Clock,
+    pub(crate) client: reqwest::Client,
+}
+
+impl TestApp {
+    /// Signs for the cloud `demo` (key `123`, secret `abcd`) with the emulator as provider.
+    pub(crate) async fn spawn() -> Self {
+        Self::spawn_with(|account| account, Vec::new()).await
+    }
+
+    /// The same with an account changed by `change`, and with these origins allowed.
+    pub(crate) async fn spawn_with(
+        change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
+        origins: Vec<HeaderValue>,
+    ) -> Self {
+        let account = CloudinaryAccount::new("demo".to_owned(), "123".to_owned(), "abcd".into());
+        let emulator = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let account = change(account.at_emulator(emulator.local_addr().unwrap()));
+        let emulator_origin = format!("http://{}", emulator.local_addr().unwrap());
+        spawn_emulator(emulator, &account, emulator_origin.clone());
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clock = Clock::frozen(NOW);
+        let state = AppState::new(&account, true, clock.clone()).unwrap();
+        tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
+        Self { address, emulator_origin, clock, client: client() }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(self.url(path))
+    }
+
+    /// The answer's status and JSON.
+    pub(crate) async fn get_json(&self, path: &str) -> (StatusCode, Value) {
+        read_json(self.get(path).send().await.unwrap()).await
+    }
+
+    /// The answer's `data`, which must be a success.
+    pub(crate) async fn data(&self, path: &str) -> Value {
+        let (status, mut body) = self.get_json(path).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body["data"].take()
+    }
+
+    /// Deletes the URLs, each with the resource type it names.
+    pub(crate) async fn delete_urls(&self, urls: &[&str]) -> (StatusCode, Value) {
+        let items: Vec<_> = urls.iter().map(|url| json!({"type": resource_type(url), "url": url})).collect();
+        self.delete_body(&json!({ "urls": items })).await
+    }
+
+    pub(crate) async fn delete_body(&self, body: &Value) -> (StatusCode, Value) {
+        let request = self.client.delete(self.url("/delete-files"));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        read_json(request.send().await.unwrap()).await
+    }
+
+    /// Uploads `bytes` as a browser would, with a signature that the service gave for `query`.
+    pub(crate) async fn upload(&self, query: &str, name: &str, bytes: Vec<u8>) -> (StatusCode, Value) {
+        let signed = self.data(&format!("/upload-signature{query}")).await;
+        let form = upload_form(&signed).part("file", Part::bytes(bytes).file_name(name.to_owned()));
+        let request = self.client.post(signed["uploadUrl"].as_str().unwrap()).multipart(form);
+        read_json(request.send().await.unwrap()).await
+    }
+
+    /// Calls the emulator's control API.
+    pub(crate) async fn control(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}/_emulator/{path}", self.emulator_origin));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let (status, answer) = read_json(request.send().await.unwrap()).await;
+        assert!(status.is_success(), "{answer}");
+        answer
+    }
+
+    /// Every request that the emulator was sent, as `METHOD path`.
+    pub(crate) async fn provider_requests(&self) -> Vec<String> {
+        let request = self.client.get(format!("{}/_emulator/requests", self.emulator_origin));
+        let (_, journal) = read_json(request.send().await.unwrap()).await;
+        let entries = journal["requests"].as_array().or(journal.as_array()).unwrap().clone();
+        entries.iter().map(|entry| format!("{} {}", text(&entry["method"]), text(&entry["path"]))).collect()
+    }
+}
+
+fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: String) {
+    let account = CloudAccount {
+        cloud: account.cloud.clone(),
+        api_key: account.api_key.clone(),
+        api_secret: account.api_secret.clone(),
+    };
+    let options = EmulatorOptions {
+        accounts: vec![account],
+        clock: Clock::frozen(NOW),
+        origin,
+        ..EmulatorOptions::default()
+    };
+    let router = Emulator::open(options).unwrap().router();
+    tokio::spawn(connections::serve(listener, router, ConnectionLimits::default(), std::future::pending()));
+}
+
+/// The signed fields as a client sends them, without the file.
+pub(crate) fn upload_form(signed: &Value) -> Form {
+    let mut form = Form::new();
+    for (name, value) in signed["payload"].as_object().unwrap() {
+        form = form.text(name.clone(), text(value));
+    }
+    form.text("api_key", text(&signed["apiKey"])).text("signature", text(&signed["signature"]))
+}
+
+/// A value as it goes over the wire.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+pub(crate) fn client() -> reqwest::Client {
+    let no_redirects = reqwest::redirect::Policy::none();
+    reqwest::Client::builder().redirect(no_redirects).timeout(Duration::from_secs(60)).build().unwrap()
+}
+
+pub(crate) async fn read_json(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let body = response.text().await.unwrap();
+    let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{status} {error}: {body}"));
+    (status, json)
+}
+
+fn resource_type(url: &str) -> &'static str {
+    ["video", "raw"].into_iter().find(|word| url.contains(&format!("/{word}/"))).unwrap_or("image")
+}
+
+/// The message of a failure, with everything that changes from run to run left out.
+pub(crate) fn failure(answer: &(StatusCode, Value)) -> String {
+    let (status, body) = answer;
+    assert_eq!(body["status"], "failed", "{body}");
+    assert!(!text(&body["requestId"]).is_empty(), "{body}");
+    format!("{} {}: {}", status.as_u16(), text(&body["code"]), text(&body["message"]))
+}
+
+/// The smallest picture that every reader takes for one: `width` × `height` grey pixels as PNG.
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    picture.extend(width.to_be_bytes());
+    picture.extend(height.to_be_bytes());
+    picture.extend(b"\x08\0\0\0\0\0\0\0\0\0\0\0\0IEND\xaeB`\x82");
+    picture
+}
+
+/// A running `countersign` process; killed when dropped.
+pub(crate) struct TestProcess {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+    stderr: BufReader<tokio::process::ChildStderr>,
+    log: String,
+}
+
+impl TestProcess {
+    /// Starts the binary with `arguments` and waits until it says where it listens.
+    pub(crate) async fn spawn(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).await.unwrap() > 0, "the process ended: {log}");
+            log.push_str(&line);
+            if let Some((_, rest)) = line.split_once("listens on http://") {
+                break rest.split([' ', '/', '"']).next().unwrap().to_owned();
+            }
+        };
+        Self { child, address, stderr, log }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end; the exit code and everything that was logged.
+    pub(crate) async fn finish(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().await.unwrap();
+        self.stderr.read_to_string(&mut self.log).await.unwrap();
+        (status.code(), self.log)
+    }
+}
+
+/// The binary with `arguments`, in an empty environment and folder, so that no `.env` and no variable leaks in.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(arguments).env_clear().current_dir(env!("CARGO_TARGET_TMPDIR")).kill_on_drop(true);
+    command
+}
