@@ -13,7 +13,10 @@ async fn without_an_account_it_stops_with_2_and_names_both_ways_out() {
     for arguments in [&[][..], &["serve"]] {
         let (code, text) = run(arguments).await;
         assert_eq!(code, Some(2), "{text}");
-        assert!(text.contains("CLOUDINARY_URL=cloudinary://KEY:SECRET@CLOUD") && text.contains("--emulator"), "{text}");
+        assert!(
+            text.contains("CLOUDINARY_URL=cloudinary://KEY:SECRET@CLOUD") && text.contains("--emulator"),
+            "{text}"
+        );
     }
 }
 
@@ -47,7 +50,11 @@ async fn variables_count_as_flags_and_an_empty_one_as_absent() {
 
 #[tokio::test]
 async fn the_help_shows_no_secret_of_the_environment() {
-    let output = command(&["serve", "--help"]).env("CLOUDINARY_URL", "cloudinary://key:hush@demo").output().await.unwrap();
+    let output = command(&["serve", "--help"])
+        .env("CLOUDINARY_URL", "cloudinary://key:hush@demo")
+        .output()
+        .await
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("CLOUDINARY_URL") && !text.contains("hush"), "{text}");
 }

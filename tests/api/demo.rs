@@ -6,15 +6,21 @@ use crate::helpers::TestApp;
 async fn the_root_leads_to_the_page() {
     let app = TestApp::spawn().await;
     let answer = app.get("/").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()), (302, "/unsigned"));
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()),
+        (302, "/unsigned")
+    );
 }
 
 #[tokio::test]
 async fn the_page_allows_nothing_inline_and_no_frames() {
     let app = TestApp::spawn().await;
     let answer = app.get("/unsigned").send().await.unwrap();
-    let policy = answer.headers()["content-security-policy"].to_str().unwrap().replace(&app.emulator_origin, "PROVIDER");
-    insta::assert_snapshot!(policy, @"");
+    let policy = answer.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .replace(&app.emulator_origin, "PROVIDER");
+    insta::assert_snapshot!(policy, @"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: PROVIDER; media-src 'self' blob: PROVIDER; connect-src 'self' PROVIDER; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     let page = answer.text().await.unwrap();
     for inline in ["<style", " style=", " onclick=", " onload=", "javascript:"] {
         assert!(!page.contains(inline), "{inline}");
@@ -27,7 +33,8 @@ async fn the_page_allows_nothing_inline_and_no_frames() {
 async fn every_asset_that_the_page_names_is_served_and_kept_for_ever() {
     let app = TestApp::spawn().await;
     let page = app.get("/unsigned").send().await.unwrap().text().await.unwrap();
-    let assets: Vec<_> = page.split("\"/static/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let assets: Vec<_> =
+        page.split("\"/static/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(assets.len() >= 4, "{assets:?}");
     for asset in assets {
         let path = format!("/static/{asset}");

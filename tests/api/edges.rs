@@ -11,7 +11,9 @@ use crate::helpers::{TestApp, TestProcess, failure, read_json};
 #[tokio::test]
 async fn every_answer_carries_a_request_id() {
     let app = TestApp::spawn().await;
-    for path in ["/livez", "/unsigned", "/static/styles.css", "/upload-signature", "/download-url", "/nowhere"] {
+    for path in
+        ["/livez", "/unsigned", "/static/styles.css", "/upload-signature", "/download-url", "/nowhere"]
+    {
         let answer = app.get(path).send().await.unwrap();
         assert_eq!(answer.headers()["x-request-id"].len(), 16, "{path}");
     }
@@ -21,7 +23,9 @@ async fn every_answer_carries_a_request_id() {
 async fn a_plain_request_id_of_the_client_is_kept_and_any_other_replaced() {
     let app = TestApp::spawn().await;
     let long = "a".repeat(65);
-    for (given, kept) in [("job-7.a_B", true), ("", false), ("a b", false), ("a\x1b[31m", false), (long.as_str(), false)] {
+    for (given, kept) in
+        [("job-7.a_B", true), ("", false), ("a b", false), ("a\x1b[31m", false), (long.as_str(), false)]
+    {
         let Ok(value) = HeaderValue::from_bytes(given.as_bytes()) else { continue };
         let answer = app.get("/nowhere").header("x-request-id", value).send().await.unwrap();
         let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
@@ -47,10 +51,10 @@ async fn every_answer_forbids_sniffing_and_framing() {
 #[tokio::test]
 async fn an_unknown_path_or_method_is_refused_in_the_envelope() {
     let app = TestApp::spawn().await;
-    insta::assert_snapshot!(failure(&app.get_json("/nowhere").await), @"");
+    insta::assert_snapshot!(failure(&app.get_json("/nowhere").await), @"404 not_found: there is nothing at this path");
     let answer = app.client.post(app.url("/livez")).send().await.unwrap();
     assert_eq!(answer.headers()["allow"], "GET,HEAD");
-    insta::assert_snapshot!(failure(&read_json(answer).await), @"");
+    insta::assert_snapshot!(failure(&read_json(answer).await), @"405 method_not_allowed: this path does not know the method; the Allow header lists those it knows");
 }
 
 #[tokio::test]
@@ -143,7 +147,12 @@ async fn a_body_that_dribbles_is_answered_408() {
 #[tokio::test]
 async fn noise_instead_of_http_is_closed_without_a_panic() {
     let app = TestApp::spawn().await;
-    for noise in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\n\0\0\0\0", b"GET \xff HTTP/1.1\r\n\r\n"] {
+    for noise in [
+        &b"\x16\x03\x01\x02\x00\x01\x00"[..],
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n\0\0\0\0",
+        b"GET \xff HTTP/1.1\r\n\r\n",
+    ] {
         let mut stream = TcpStream::connect(app.address).await.unwrap();
         stream.write_all(noise).await.unwrap();
         stream.shutdown().await.unwrap();
@@ -157,7 +166,8 @@ async fn noise_instead_of_http_is_closed_without_a_panic() {
 async fn sigterm_finishes_what_is_under_way_and_takes_nothing_new() {
     let process = TestProcess::spawn(&["serve", "--emulator", "--port", "0", "--emulator-port", "0"]).await;
     let mut stream = TcpStream::connect(&process.address).await.unwrap();
-    let body = r#"{"urls":[{"type":"image","url":"https://res.cloudinary.com/emulator/image/upload/a.jpg"}]}"#;
+    let body =
+        r#"{"urls":[{"type":"image","url":"https://res.cloudinary.com/emulator/image/upload/a.jpg"}]}"#;
     let head = format!(
         "DELETE /delete-files HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()

@@ -52,7 +52,9 @@ async fn defect_4_deletion_addresses_the_delivery_type_of_the_url() {
 #[tokio::test]
 async fn defect_5_only_urls_of_our_cloud_on_its_own_hosts_are_accepted() {
     let app = TestApp::spawn().await;
-    for url in ["https://example.com/demo/image/upload/a.jpg", "https://res.cloudinary.com/other/image/upload/a.jpg"] {
+    for url in
+        ["https://example.com/demo/image/upload/a.jpg", "https://res.cloudinary.com/other/image/upload/a.jpg"]
+    {
         let (status, _) = app.delete_urls(&[url]).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{url}");
     }
@@ -79,9 +81,14 @@ async fn defect_6_the_public_id_is_right_in_every_form_of_url() {
 #[tokio::test]
 async fn defect_7_a_failed_call_loses_no_other_outcome_and_no_call_is_too_long() {
     let app = TestApp::spawn().await;
-    app.control("faults", json!([{"method": "DELETE", "path": "/resources/video/", "status": 401, "body": "{}"}])).await;
-    let mut urls: Vec<_> =
-        (0..150).map(|index| format!("https://res.cloudinary.com/demo/image/upload/v1/a/{index}.jpg")).collect();
+    app.control(
+        "faults",
+        json!([{"method": "DELETE", "path": "/resources/video/", "status": 401, "body": "{}"}]),
+    )
+    .await;
+    let mut urls: Vec<_> = (0..150)
+        .map(|index| format!("https://res.cloudinary.com/demo/image/upload/v1/a/{index}.jpg"))
+        .collect();
     urls.push("https://res.cloudinary.com/demo/video/upload/v1/a.mp4".to_owned());
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
     let (status, body) = app.delete_urls(&urls).await;

@@ -17,7 +17,8 @@ const RINGS: &[(&str, &[&str])] = &[
 ];
 
 /// Names that must not occur in the core: effects come in as arguments.
-const IMPURE: &[&str] = &["std::fs", "std::env", "std::net", "tokio", "reqwest", "axum", "rand::", "SystemTime", "Instant"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::env", "std::net", "tokio", "reqwest", "axum", "rand::", "SystemTime", "Instant"];
 
 const CORE: &[&str] = &["auth", "delivery", "signing", "profiles"];
 
@@ -42,7 +43,9 @@ fn sources(module: &str) -> Vec<(PathBuf, String)> {
 
 /// Every `crate::…` that the code names, by its first segment.
 fn names_of_this_crate(code: &str) -> impl Iterator<Item = &str> {
-    code.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap())
+    code.split("crate::")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap())
 }
 
 #[test]
