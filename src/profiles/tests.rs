@@ -62,7 +62,7 @@ fn kyc(params: &[(&str, &str)]) -> Result<Grant, Refusal> {
 
 #[test]
 fn the_profile_of_the_documentation_signs_all_that_it_fixes() {
-    insta::assert_snapshot!(string(&kyc(&[]).unwrap()), @"");
+    insta::assert_snapshot!(string(&kyc(&[]).unwrap()), @"allowed_formats=jpg,png,pdf&context=source=web&folder=kyc/ann-40x&moderation=manual&tags=kyc,user:ann-40x&timestamp=1719996700&type=private&upload_preset=kyc");
     assert_eq!(kyc(&[]).unwrap().resource_type, UploadResourceType::Image);
 }
 
@@ -141,7 +141,7 @@ fn a_profile_that_fixes_type_and_resource_types_hears_no_client() {
     }
     let request =
         UploadRequest { resource_type: Some(UploadResourceType::Video), ..UploadRequest::default() };
-    insta::assert_snapshot!(grant(request).unwrap_err(), @"");
+    insta::assert_snapshot!(grant(request).unwrap_err(), @"resource_type: the profile `kyc` does not take `video`; it takes image, raw");
 }
 
 #[test]
@@ -161,7 +161,27 @@ fn everything_wrong_with_a_file_is_named_at_once() {
     "#;
     let errors = Profiles::from_toml(text).unwrap_err();
     let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    profiles.a.expires_in: `2h` is not a lifetime: write 1m to 60m
+    profiles.a.type: must be upload, private or authenticated
+    profiles.a.scopes: `not a scope` is not a scope: 1 to 100 letters, digits and `:._-`
+    profiles.a.folder: must be segments joined by `/`, without `. ..` and without ? & # \ % < > +
+    profiles.a.folder: must have {sub} as a whole segment
+    profiles.a.tags: `{name}` has braces that are not {sub}, the only placeholder there is
+    profiles.a.tags: must not be empty or contain `&`, `%26` or control characters
+    profiles.a.client_params.colour: is not an upload parameter
+    profiles.a.client_params.notification_url: must never be the client's
+    profiles.a.client_params.public_id: must never be the client's
+    profiles.a.client_params.tags.pattern: regex parse error:
+        (
+        ^
+    error: unclosed group
+    profiles.a.params.colours: is not an upload parameter
+    profiles.a.params.folder: has a key of its own in the profile: use that
+    profiles.a.params.overwrite: is never signed: it would reach other assets, or is no parameter
+    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `params`
+    profiles.c d: `upload:c d` is not a scope: 1 to 100 letters, digits and `:._-`
+    ");
 }
 
 fn approve(asked: &[(&str, &str)]) -> Result<Params, Refusal> {

@@ -33,7 +33,7 @@ async fn opened_parameters_are_signed_and_reach_the_provider() {
     let (status, mut body) = app.post_json("/upload-signature", &body).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let signed = body["data"].take();
-    insta::assert_snapshot!(signed["payload"], @"");
+    insta::assert_snapshot!(signed["payload"], @r#"{"context":"alt=a cat","folder":"web","tags":"a,b","timestamp":1719998200}"#);
     let part = reqwest::multipart::Part::bytes(png(2, 2)).file_name("cat.png");
     let request =
         app.client.post(text(&signed["uploadUrl"])).multipart(upload_form(&signed).part("file", part));
@@ -72,7 +72,28 @@ async fn what_the_profile_does_not_open_or_allow_is_refused_by_name() {
         let shown: String = body.to_string().chars().take(70).collect();
         refusals.push(format!("{shown} → {}", failure(&answer)));
     }
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    {"params":{"public_id":"x"}} → 422 refused_by_profile: public_id: the profile `default` does not open this parameter to clients; leave it out
+    {"params":{"overwrite":true}} → 422 refused_by_profile: overwrite: the profile `default` does not open this parameter to clients; leave it out
+    {"params":{"tags":"A B"}} → 422 refused_by_profile: tags does not match the profile's pattern
+    {"params":{"context":"alt=a very long description"}} → 422 refused_by_profile: context must have at most 20 characters, not 27
+    {"params":{"tags":"a&overwrite=true"}} → 422 refused_by_profile: tags must not contain `&` or `%26`
+    {"should_secure_asset":true} → 422 refused_by_profile: should_secure_asset: the profile `default` does not let the client choose; leave the parameter out
+    {"profile":"pictures","resource_type":"raw"} → 422 refused_by_profile: resource_type: the profile `pictures` does not take `raw`; it takes image
+    {"params":{"tags":"a"},"profile":"pictures"} → 422 refused_by_profile: tags: the profile `pictures` does not open this parameter to clients; leave it out
+    {"profile":"nobody"} → 404 profile_not_found: there is no profile `nobody`
+    {"resource_type":"pdf"} → 400 invalid_body: resource_type must be image, video, raw or auto
+    {"params":{"tags":{"a":1}}} → 400 invalid_body: params.tags: must be a text, a number, true, false, or a list of these at line 1 column 26
+    {"params":{"tags":null}} → 400 invalid_body: params.tags: must be a text, a number, true, false, or a list of these at line 1 column 23
+    {"params":["tags"]} → 400 invalid_body: params: invalid type: sequence, expected a map at line 1 column 10
+    {"folder":"elsewhere"} → 400 invalid_body: folder: unknown field `folder`, expected one of `profile`, `should_secure_asset`, `resource_type`, `params`, `uploads`, `paramsToSign` at line 1 column 9
+    {"uploads":[]} → 400 invalid_body: uploads must hold 1 to 100 items
+    {"params":{},"uploads":[{}]} → 400 invalid_body: the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, or `paramsToSign`
+    {"uploads":[{},{"params":{"tags":"a"},"profile":"pictures"}]} → 422 refused_by_profile: uploads[1]: tags: the profile `pictures` does not open this parameter to clients; leave it out
+    {"uploads":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{ → 400 invalid_body: uploads must hold 1 to 100 items
+    {"paramsToSign":{},"uploads":[{}]} → 400 invalid_body: the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, or `paramsToSign`
+    [] → 400 invalid_body: the body must be a JSON object
+    "#);
 }
 
 #[tokio::test]
@@ -129,5 +150,14 @@ async fn a_widgets_parameters_are_refused_where_they_are_not_the_profiles() {
         }
         refusals.push(format!("{name}={value} → {}", failure(&widget(&app, asked).await)));
     }
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    folder="elsewhere" → 422 refused_by_profile: folder: the profile `widget` fixes this parameter to `web`
+    folder=null → 422 refused_by_profile: folder: the profile `widget` fixes this parameter to `web`
+    source="evil" → 422 refused_by_profile: source must be one of uw
+    public_id="kyc/1/passport" → 422 refused_by_profile: public_id: the profile `widget` does not open this parameter to clients; leave it out
+    type="private" → 422 refused_by_profile: type: the profile `widget` does not open this parameter to clients; leave it out
+    notification_url="https://evil.example" → 422 refused_by_profile: notification_url: the profile `widget` does not open this parameter to clients; leave it out
+    timestamp=1720000061 → 422 refused_by_profile: timestamp must be Unix seconds, at most 60 s ahead of this server's clock and 1800 s behind it
+    timestamp="now" → 422 refused_by_profile: timestamp must be Unix seconds, at most 60 s ahead of this server's clock and 1800 s behind it
+    "#);
 }
