@@ -49,11 +49,8 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
 
 /// Opens the emulator for `account`, at the address that the account names.
 pub(super) fn open(config: &EmulatorConfig, account: &CloudinaryAccount) -> Result<Emulator, EmulatorError> {
-    let cloud_account = CloudAccount {
-        cloud: account.cloud.clone(),
-        api_key: account.api_key.clone(),
-        api_secret: account.api_secret.clone(),
-    };
+    let cloud_account =
+        CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
     Emulator::open(EmulatorOptions {
         accounts: vec![cloud_account],
         dir: config.dir.clone(),

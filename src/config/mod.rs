@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use axum::http::HeaderValue;
 use clap::Args;
 
-pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
+pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError, emulator_account};
 pub use problems::Problems;
 
 /// Reads `.env` of the working directory into the environment, before anything else runs.

@@ -145,9 +145,28 @@ impl Fields {
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
         match self.0.iter().find(|(other, _)| other == name) {
             Some((_, Field::List(items))) => items.iter().map(|(_, item)| item.as_str()).collect(),
+            Some((_, Field::Text(text))) if text.is_empty() => Vec::new(),
             Some((_, Field::Text(text))) => text.split(',').map(str::trim).collect(),
             None => Vec::new(),
         }
+    }
+
+    /// Every name given.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Puts a text in the place of what was under `name`.
+    pub(super) fn put(&mut self, name: &str, text: String) {
+        match self.0.iter_mut().find(|(other, _)| other == name) {
+            Some((_, field)) => *field = Field::Text(text),
+            None => self.0.push((name.to_owned(), Field::Text(text))),
+        }
+    }
+
+    /// Every name with its value as one text, lists joined by commas.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().map(|(name, field)| (name.as_str(), field.to_value().to_string()))
     }
 
     /// Takes the text under `name` out.

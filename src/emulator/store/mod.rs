@@ -5,6 +5,7 @@
 //! <dir>/incoming/<random>                 uploads and parts on their way in; emptied at the start
 //! <dir>/files/<asset id>-<version id>     contents
 //! <dir>/assets/<asset id>.json            what is known about each; an asset exists when this file does
+//! <dir>/settings.json                     upload presets and folders, rewritten whole
 //! ```
 //!
 //! A content is written, synced and renamed before its metadata is, and metadata goes before content when an asset is
@@ -14,6 +15,7 @@
 mod asset;
 mod disk;
 mod incoming;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,9 +24,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::spawn_blocking;
 
-pub(super) use asset::{Asset, AssetKey, Description, Moderation};
+pub(super) use asset::{
+    AccessRule, AccessType, Asset, AssetKey, Derived, Description, Moderation, Rectangle, random_id,
+};
 use disk::Disk;
 pub(super) use incoming::{Incoming, IncomingFile};
+pub(super) use settings::{Preset, Settings};
 
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,9 @@ pub enum StoreError {
     /// A metadata file is damaged, or of another release.
     #[error("{} does not describe an asset; remove it, or use another directory", .0.display())]
     NotAnAsset(PathBuf),
+    /// The file of presets and folders is damaged, or of another release.
+    #[error("{} does not hold presets and folders; remove it, or use another directory", .0.display())]
+    NotSettings(PathBuf),
     /// The file system says no.
     #[error("cannot {doing} {}: {cause}", .path.display())]
     File {
@@ -62,9 +70,21 @@ pub(super) enum Outcome {
     Existing(Arc<Asset>),
 }
 
+/// What became of a renaming.
+#[derive(Debug)]
+pub(super) enum Renamed {
+    /// The asset under its new key, and the one that it replaced.
+    Done { asset: Arc<Asset>, replaced: Option<Arc<Asset>> },
+    /// There is nothing to rename.
+    NotFound,
+    /// The new name is taken and was not to be overwritten.
+    Taken,
+}
+
 /// What happens to an asset that already has the public id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Overwrite {
+    #[default]
     Yes,
     No,
 }
@@ -79,6 +99,7 @@ struct Shelves {
     /// Held while disk and index change together.
     changing: Mutex<()>,
     index: Mutex<BTreeMap<AssetKey, Arc<Asset>>>,
+    settings: Mutex<Settings>,
 }
 
 impl Store {
@@ -90,7 +111,8 @@ impl Store {
             index.insert(asset.key.clone(), Arc::new(asset));
         }
         disk.remove_strays(index.values().map(Arc::as_ref))?;
-        Ok(Self(Arc::new(Shelves { disk, changing: Mutex::new(()), index: Mutex::new(index) })))
+        let settings = Mutex::new(disk.read_settings()?);
+        Ok(Self(Arc::new(Shelves { disk, changing: Mutex::new(()), index: Mutex::new(index), settings })))
     }
 
     /// The asset under `key`.
@@ -134,6 +156,51 @@ impl Store {
         off_thread(move || shelves.remove(&key)).await
     }
 
+    /// Changes what is known about the asset under `key`; `None` when there is no such asset.
+    pub(super) async fn change(
+        &self,
+        key: AssetKey,
+        change: impl FnOnce(&mut Description) + Send + 'static,
+    ) -> Result<Option<Arc<Asset>>, StoreError> {
+        let shelves = Arc::clone(&self.0);
+        off_thread(move || shelves.change(&key, change)).await
+    }
+
+    /// Gives an asset another key of the same cloud and resource type.
+    pub(super) async fn rename(
+        &self,
+        from: AssetKey,
+        to: AssetKey,
+        overwrite: Overwrite,
+    ) -> Result<Renamed, StoreError> {
+        let shelves = Arc::clone(&self.0);
+        off_thread(move || shelves.rename(&from, to, overwrite)).await
+    }
+
+    /// Looks at presets and folders.
+    pub(super) fn settings<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
+        look(&self.0.settings())
+    }
+
+    /// Changes presets and folders. A change that says no leaves everything as it was.
+    pub(super) async fn change_settings<T: Send + 'static, E: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Settings) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<T, E>, StoreError> {
+        let shelves = Arc::clone(&self.0);
+        off_thread(move || {
+            let _changing = shelves.changing();
+            let mut settings = shelves.settings().clone();
+            let outcome = change(&mut settings);
+            if outcome.is_ok() {
+                shelves.disk.write_settings(&settings)?;
+                *shelves.settings() = settings;
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
     /// Removes everything; says how many assets there were.
     pub(super) async fn clear(&self) -> Result<usize, StoreError> {
         let shelves = Arc::clone(&self.0);
@@ -142,6 +209,9 @@ impl Store {
             for key in &keys {
                 shelves.remove(key)?;
             }
+            let _changing = shelves.changing();
+            shelves.disk.write_settings(&Settings::default())?;
+            *shelves.settings() = Settings::default();
             Ok(keys.len())
         })
         .await
@@ -201,6 +271,55 @@ impl Shelves {
         self.disk.remove(&asset)?;
         self.index().remove(key);
         Ok(Some(asset))
+    }
+
+    fn change(
+        &self,
+        key: &AssetKey,
+        change: impl FnOnce(&mut Description),
+    ) -> Result<Option<Arc<Asset>>, StoreError> {
+        let _changing = self.changing();
+        let Some(old) = self.index().get(key).map(Arc::clone) else {
+            return Ok(None);
+        };
+        let mut asset = Asset::clone(&old);
+        change(&mut asset.description);
+        self.disk.rewrite(&asset)?;
+        let asset = Arc::new(asset);
+        self.index().insert(key.clone(), Arc::clone(&asset));
+        Ok(Some(asset))
+    }
+
+    /// One write moves the asset and takes the place of another: it names what it replaces, so that a crash before the
+    /// other is removed changes nothing.
+    fn rename(&self, from: &AssetKey, to: AssetKey, overwrite: Overwrite) -> Result<Renamed, StoreError> {
+        let _changing = self.changing();
+        let find = |key: &AssetKey| self.index().get(key).map(Arc::clone);
+        let Some(old) = find(from) else {
+            return Ok(Renamed::NotFound);
+        };
+        let taken_by = find(&to).filter(|other| other.id != old.id);
+        if taken_by.is_some() && overwrite == Overwrite::No {
+            return Ok(Renamed::Taken);
+        }
+        let mut asset = Asset::clone(&old);
+        asset.key = to;
+        asset.replaces = taken_by.as_ref().map(|other| other.id.clone());
+        self.disk.rewrite(&asset)?;
+        let asset = Arc::new(asset);
+        {
+            let mut index = self.index();
+            index.remove(from);
+            index.insert(asset.key.clone(), Arc::clone(&asset));
+        }
+        if let Some(replaced) = &taken_by {
+            self.disk.remove(replaced)?;
+        }
+        Ok(Renamed::Done { asset, replaced: taken_by })
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The index is whole after every statement, so a poisoned lock still guards a good one.
