@@ -4,6 +4,7 @@
 //! every problem. An empty variable counts as absent. `X_FILE` names a file that holds the secret `X`.
 
 mod cloudinary;
+mod emulator;
 mod problems;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use axum::http::HeaderValue;
 use clap::Args;
 
 pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError, emulator_account};
+pub use emulator::{EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKey, EmulatorPreset};
 pub use problems::Problems;
 
 /// Reads `.env` of the working directory into the environment, before anything else runs.
@@ -80,21 +82,6 @@ struct ListenArgs {
     cors_allowed_origins: Option<String>,
 }
 
-/// Where the emulator listens and keeps its assets.
-#[derive(Args, Clone, Debug, Default)]
-#[expect(clippy::struct_field_names, reason = "names become flags")]
-pub struct EmulatorArgs {
-    /// Address of the emulator [default: 127.0.0.1]
-    #[arg(long, env = "EMULATOR_HOST", value_name = "ADDRESS")]
-    emulator_host: Option<String>,
-    /// Port of the emulator; 0 takes any free one [default: 4000]
-    #[arg(long, env = "EMULATOR_PORT", value_name = "PORT")]
-    emulator_port: Option<String>,
-    /// Folder for the emulator's assets, kept between runs [default: a temporary one]
-    #[arg(long, env = "EMULATOR_DIR", value_name = "FOLDER")]
-    emulator_dir: Option<String>,
-}
-
 /// What is logged, and how.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LogArgs {
@@ -130,15 +117,6 @@ pub struct ProfilesFile {
     pub path: PathBuf,
     /// What it says.
     pub text: String,
-}
-
-/// The emulator's settings, checked.
-#[derive(Clone, Debug)]
-pub struct EmulatorConfig {
-    /// Address to listen on.
-    pub listen: SocketAddr,
-    /// Folder for assets that outlives the process.
-    pub dir: Option<PathBuf>,
 }
 
 /// The log's settings, checked.
@@ -216,16 +194,6 @@ impl ListenArgs {
             .filter(|origin| !origin.is_empty())
             .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
             .collect()
-    }
-}
-
-impl EmulatorArgs {
-    /// Checks where the emulator listens and keeps its assets.
-    pub fn check(&self, problems: &mut Problems) -> Option<EmulatorConfig> {
-        let host = problems.take("EMULATOR_HOST", parse_host(self.emulator_host.as_deref()));
-        let port = problems.take("EMULATOR_PORT", parse_port(self.emulator_port.as_deref(), 4000));
-        let dir = present(self.emulator_dir.as_deref()).map(PathBuf::from);
-        Some(EmulatorConfig { listen: SocketAddr::new(host?, port?), dir })
     }
 }
 

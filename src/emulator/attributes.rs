@@ -138,7 +138,8 @@ pub(super) fn parse_metadata(text: &str) -> BTreeMap<String, Value> {
 fn parse_rectangles(name: &'static str, text: &str) -> Result<Vec<Rectangle>, Refusal> {
     let refusal = || Refusal::InvalidValue { name, value: text.to_owned() };
     let rectangle = |text: &str| {
-        let numbers: Vec<u32> = text.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+        let numbers: Vec<u32> =
+            text.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
         <Rectangle>::try_from(numbers).ok()
     };
     text.split('|').map(rectangle).collect::<Option<_>>().ok_or_else(refusal)
@@ -167,7 +168,8 @@ fn parse_moderation(text: &str) -> Result<Vec<Moderation>, Refusal> {
 
 /// The provider shows the name in its console, where a slash would read as a folder.
 fn parse_display_name(text: &str) -> Result<String, Refusal> {
-    let is_sound = text.chars().count() <= 255 && !text.contains(['/', '?', '&', '#', '\\', '%', '<', '>', '+']);
+    let is_sound =
+        text.chars().count() <= 255 && !text.contains(['/', '?', '&', '#', '\\', '%', '<', '>', '+']);
     let refusal = || Refusal::InvalidValue { name: "display_name", value: text.to_owned() };
     is_sound.then(|| text.to_owned()).ok_or_else(refusal)
 }

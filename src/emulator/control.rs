@@ -127,10 +127,7 @@ struct SeedRequest {
 }
 
 /// Makes every file below a folder an asset.
-pub(super) async fn seed(
-    State(backend): State<Arc<Backend>>,
-    body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+pub(super) async fn seed(State(backend): State<Arc<Backend>>, body: Bytes) -> Result<Json<Value>, Refusal> {
     let SeedRequest { folder, cloud } = parse(&body)?;
     let count = seed::from_folder(&backend, &folder, cloud.as_deref()).await;
     let count = count.map_err(|problem| Refusal::Control(problem.to_string()))?;

@@ -32,7 +32,12 @@ const LIFETIME_SECONDS: i64 = 600;
 /// A token that deletes this version of the asset.
 pub(super) fn make(asset: &Asset, account: &CloudAccount, now: UnixSeconds) -> String {
     let expiry = now.plus(LIFETIME_SECONDS);
-    format!("{:x}.{}.{}", expiry.0, asset.id, hex::encode(code(asset, account, expiry).finalize().into_bytes()))
+    format!(
+        "{:x}.{}.{}",
+        expiry.0,
+        asset.id,
+        hex::encode(code(asset, account, expiry).finalize().into_bytes())
+    )
 }
 
 fn code(asset: &Asset, account: &CloudAccount, expiry: UnixSeconds) -> Hmac<Sha256> {

@@ -51,7 +51,8 @@ pub(super) async fn serve(
     let original = Original::open(&backend.store, &key).await?;
     let change = Change::asked_for(&url, original.asset());
     let token = Token::of(&uri, &headers);
-    let visit = Visit { url: &url, key: &key, path: uri.path(), token: token.as_ref(), now: backend.clock.now() };
+    let visit =
+        Visit { url: &url, key: &key, path: uri.path(), token: token.as_ref(), now: backend.clock.now() };
     visit.authorize(&backend.accounts, original.asset(), change)?;
     let disposition = attachment(url.transformation(), original.asset());
     let mut response = original.respond(&headers).await?;
@@ -111,8 +112,10 @@ fn attachment(chain: &str, asset: &Asset) -> Option<HeaderValue> {
     let file = asset.file_name();
     let file = file.rsplit('/').next().unwrap_or_default();
     let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let name = name.map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned());
-    let name = name.map_or_else(|| file.to_owned(), |name| format!("{name}.{extension}"));
+    let name = match name {
+        "" => file.to_owned(),
+        name => format!("{}.{extension}", percent_decode_str(name).decode_utf8_lossy()),
+    };
     Some(disposition("attachment", &name))
 }
 

@@ -112,7 +112,9 @@ impl Outgoing {
         let name = response.url().path().rsplit('/').next().unwrap_or_default().to_owned();
         let mut file = store.incoming(max_bytes).await?;
         let mut got = 0;
-        while let Some(piece) = response.chunk().await.map_err(|_| failed("the body broke off".to_owned()))? {
+        while let Some(piece) =
+            response.chunk().await.map_err(|_cause| failed("the body broke off".to_owned()))?
+        {
             got += piece.len() as u64;
             if got > max_bytes {
                 return Err(Refusal::FileTooLarge { got, maximum: max_bytes });
@@ -126,7 +128,8 @@ impl Outgoing {
         let reach = if self.private_addresses { Reach::Anywhere } else { Reach::Public };
         let mut url = parse(address)?;
         for _ in 0..MAX_REDIRECTS {
-            let response = client(&url, reach).await?.get(url.clone()).send().await.map_err(CallError::Failed)?;
+            let response =
+                client(&url, reach).await?.get(url.clone()).send().await.map_err(CallError::Failed)?;
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             match location.filter(|_| response.status().is_redirection()) {
                 None => return Ok(response),
@@ -145,7 +148,8 @@ fn parse(text: &str) -> Result<Url, CallError> {
 async fn client(url: &Url, reach: Reach) -> Result<Client, CallError> {
     let host = url.host_str().ok_or(CallError::NotHttp)?.trim_matches(['[', ']']);
     let port = url.port_or_known_default().ok_or(CallError::NotHttp)?;
-    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await.map_err(CallError::NotResolved)?.collect();
+    let addresses: Vec<SocketAddr> =
+        lookup_host((host, port)).await.map_err(CallError::NotResolved)?.collect();
     if addresses.is_empty() || !addresses.iter().all(|address| reach.includes(address.ip())) {
         return Err(CallError::Forbidden);
     }
@@ -168,7 +172,10 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let is_reserved = matches!((a, b, c), (0, ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _) | (240.., ..));
+    let is_reserved = matches!(
+        (a, b, c),
+        (0 | 240.., ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _)
+    );
     !(is_reserved
         || address.is_private()
         || address.is_loopback()
@@ -177,7 +184,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_multicast())
 }
 
-/// Only 2000::/3 is given out; within it, addresses that carry an IPv4 address are as public as that one.
+/// Only `2000::/3` is given out; within it, addresses that carry an IPv4 address are as public as that one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(address) = address.to_ipv4_mapped() {
         return is_public_v4(address);
@@ -199,9 +206,26 @@ mod tests {
     #[test]
     fn private_addresses_are_private_in_every_spelling() {
         for private in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1",
-            "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::a00:1", "2001:db8::1", "2001::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "2002:7f00:1::",
+            "64:ff9b::a00:1",
+            "2001:db8::1",
+            "2001::1",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }

@@ -39,8 +39,9 @@ pub(super) fn find(store: &Store, cloud: &str, name: &str) -> Option<Preset> {
 
 /// Refuses what only a signature allows.
 fn check_unsigned(fields: &Fields) -> Result<(), Refusal> {
-    let is_allowed =
-        |name: &&str| ENVELOPE.contains(name) || UNSIGNED_PARAMETERS.split(',').any(|allowed| allowed == *name);
+    let is_allowed = |name: &&str| {
+        ENVELOPE.contains(name) || UNSIGNED_PARAMETERS.split(',').any(|allowed| allowed == *name)
+    };
     match fields.names().find(|name| !is_allowed(name)) {
         Some(name) => Err(Refusal::NotInUnsignedUploads(humanised(name))),
         None => Ok(()),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use tower::ServiceExt as _;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::answer::X_COUNTERSIGN_EMULATOR;
@@ -44,7 +45,26 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .layer(from_fn(unread::read_to_end))
         .layer(cors())
         .layer(observe);
-    provider.nest("/_emulator", control_routes()).with_state(backend)
+    let inner = provider.nest("/_emulator", control_routes()).with_state(backend);
+    Router::new().fallback_service(inner.map_request(split_joined_path))
+}
+
+/// The Node SDK writes some paths of the Admin API as one segment: `/v1_1/<cloud>/resources%2Fsearch`. The slashes
+/// of that segment count as such; those of later segments belong to public ids.
+fn split_joined_path(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let mut segments = path.splitn(5, '/').map(str::to_owned).collect::<Vec<_>>();
+    if let [_, version, _, joined, ..] = segments.as_mut_slice()
+        && version == "v1_1"
+        && joined.to_ascii_lowercase().contains("%2f")
+    {
+        *joined = joined.replace("%2F", "/").replace("%2f", "/");
+        let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+        if let Ok(uri) = format!("{}{query}", segments.join("/")).parse() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 /// The Admin API. Words in the place of a parameter win over it.

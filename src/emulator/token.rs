@@ -10,6 +10,8 @@
 //!
 //! Source: <https://cloudinary.com/documentation/control_access_to_media> and the official SDKs.
 
+use std::fmt::Write as _;
+
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, Uri};
 use hmac::Mac as _;
@@ -109,7 +111,8 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if ESCAPED.contains(character) {
-            escaped.push_str(&format!("%{:02x}", u32::from(character)));
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{:02x}", u32::from(character));
         } else {
             escaped.push(character);
         }
@@ -139,7 +142,8 @@ mod tests {
         assert!(!opens(acl, "/image/upload/a.jpg", 1_111_111_110));
         assert!(!opens(&acl.replace("exp=1111111411", "exp=1111111412"), "/image/a", 1_111_111_200));
 
-        let url = "st=11111111~exp=11111411~hmac=8db0d753ee7bbb9e2eaf8698ca3797436ba4c20e31f44527e43b6a6e995cfdb3";
+        let url =
+            "st=11111111~exp=11111411~hmac=8db0d753ee7bbb9e2eaf8698ca3797436ba4c20e31f44527e43b6a6e995cfdb3";
         assert!(opens(url, "/image/authenticated/v1486020273/sample.jpg", 11_111_200));
         assert!(!opens(url, "/image/authenticated/v1486020273/other.jpg", 11_111_200));
     }

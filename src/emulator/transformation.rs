@@ -23,14 +23,27 @@ const FORMATS: &[&str] = &[
 
 /// The ways to crop.
 const CROPS: &[&str] = &[
-    "auto", "auto_pad", "crop", "fill", "fill_pad", "fit", "imagga_crop", "imagga_scale", "lfill", "limit",
-    "lpad", "mfit", "mpad", "pad", "scale", "thumb",
+    "auto",
+    "auto_pad",
+    "crop",
+    "fill",
+    "fill_pad",
+    "fit",
+    "imagga_crop",
+    "imagga_scale",
+    "lfill",
+    "limit",
+    "lpad",
+    "mfit",
+    "mpad",
+    "pad",
+    "scale",
+    "thumb",
 ];
 
 /// Where a picture is cut when it is cut.
-const COMPASS: &[&str] = &[
-    "center", "east", "north", "north_east", "north_west", "south", "south_east", "south_west", "west",
-];
+const COMPASS: &[&str] =
+    &["center", "east", "north", "north_east", "north_west", "south", "south_east", "south_west", "west"];
 
 /// Short names, long names, and what the values must look like.
 const PARAMETERS: &[(&str, &str, Form)] = &[
@@ -97,8 +110,12 @@ enum Form {
 impl Form {
     fn takes(self, value: &str) -> bool {
         let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
-        let is_expression = value.starts_with('$') || value.contains("_mul_") || value.contains("_div_")
-            || value.contains("_add_") || value.contains("_sub_") || value.starts_with("i");
+        let is_expression = value.starts_with('$')
+            || value.contains("_mul_")
+            || value.contains("_div_")
+            || value.contains("_add_")
+            || value.contains("_sub_")
+            || value.starts_with('i');
         match self {
             Self::Any | Self::Named => !value.is_empty(),
             Self::Angle => {
@@ -110,9 +127,20 @@ impl Form {
             Self::Format => value == "auto" || value.starts_with("auto:") || is_format(value),
             Self::Gravity => {
                 let first = value.split(':').next().unwrap_or_default();
-                let special =
-                    ["auto", "face", "faces", "body", "liquid", "ocr_text", "adv_face", "adv_faces", "adv_eyes",
-                     "custom", "xy_center", "track_person"];
+                let special = [
+                    "auto",
+                    "face",
+                    "faces",
+                    "body",
+                    "liquid",
+                    "ocr_text",
+                    "adv_face",
+                    "adv_faces",
+                    "adv_eyes",
+                    "custom",
+                    "xy_center",
+                    "track_person",
+                ];
                 COMPASS.contains(&first) || special.contains(&first)
             }
             Self::Number => is_number(value) || is_expression,
@@ -125,7 +153,9 @@ impl Form {
                 parts.all(is_number) || is_expression
             }
             Self::Size => {
-                value == "auto" || value.starts_with("auto:") || is_expression
+                value == "auto"
+                    || value.starts_with("auto:")
+                    || is_expression
                     || is_number(value) && !value.starts_with(['-', '+'])
             }
         }
@@ -161,13 +191,13 @@ fn check_parameter(parameter: &str, component: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the chain has this flag, and what follows its colon.
-pub(super) fn flag<'a>(chain: &'a str, flag: &str) -> Option<Option<&'a str>> {
+/// What follows the colon of this flag, if the chain has it; empty without a colon.
+pub(super) fn flag<'a>(chain: &'a str, flag: &str) -> Option<&'a str> {
     let parameters = chain.split(['/', ',']).filter_map(|parameter| parameter.strip_prefix("fl_"));
     let mut flags = parameters.flat_map(|flags| flags.split('.'));
     flags.find_map(|one| match one.split_once(':') {
-        Some((name, value)) if name == flag => Some(Some(value)),
-        None if one == flag => Some(None),
+        Some((name, value)) if name == flag => Some(value),
+        None if one == flag => Some(""),
         _ => None,
     })
 }
@@ -221,8 +251,8 @@ mod tests {
 
     #[test]
     fn a_flag_may_have_a_value() {
-        assert_eq!(flag("w_1,fl_attachment:my_file", "attachment"), Some(Some("my_file")));
-        assert_eq!(flag("fl_lossy.attachment/w_1", "attachment"), Some(None));
+        assert_eq!(flag("w_1,fl_attachment:my_file", "attachment"), Some("my_file"));
+        assert_eq!(flag("fl_lossy.attachment/w_1", "attachment"), Some(""));
         assert_eq!(flag("fl_attachments", "attachment"), None);
     }
 

@@ -31,9 +31,8 @@ pub(in crate::emulator) async fn delete_resources(
 ) -> Answer {
     let (resource_type, delivery_type) = parse_kind(&resource_type, &delivery_type)?;
     let fields = read(&backend, request).await?;
-    let is_kind = |asset: &Asset| {
-        (asset.key.resource_type, asset.key.delivery_type) == (resource_type, delivery_type)
-    };
+    let is_kind =
+        |asset: &Asset| (asset.key.resource_type, asset.key.delivery_type) == (resource_type, delivery_type);
     if let Some(prefix) = fields.get("prefix") {
         let is_meant = |asset: &Asset| is_kind(asset) && asset.key.public_id.starts_with(prefix);
         return delete_matching(&backend, &admin, &fields, is_meant).await;
@@ -55,9 +54,8 @@ pub(in crate::emulator) async fn delete_by_tag(
 ) -> Answer {
     let (resource_type, _) = parse_kind(&resource_type, "upload")?;
     let fields = read(&backend, request).await?;
-    let is_meant = |asset: &Asset| {
-        asset.key.resource_type == resource_type && asset.description.tags.contains(&tag)
-    };
+    let is_meant =
+        |asset: &Asset| asset.key.resource_type == resource_type && asset.description.tags.contains(&tag);
     delete_matching(&backend, &admin, &fields, is_meant).await
 }
 
@@ -69,7 +67,8 @@ pub(in crate::emulator) async fn delete_by_asset_ids(
 ) -> Answer {
     let fields = read(&backend, request).await?;
     let assets = admin.assets(&backend);
-    let nothing = || admin.key(crate::delivery::ResourceType::Image, crate::delivery::DeliveryType::Upload, "");
+    let nothing =
+        || admin.key(crate::delivery::ResourceType::Image, crate::delivery::DeliveryType::Upload, "");
     let key_of = |id: &str| assets.iter().find(|asset| asset.id == id).map(|asset| asset.key.clone());
     let ids = selected(&fields, "asset_ids")?;
     let targets = ids.into_iter().map(|id| (key_of(&id).unwrap_or_else(nothing), id)).collect();
@@ -134,9 +133,10 @@ async fn delete(
         fields.get("transformations").map(|text| text.split('|').map(str::to_owned).collect());
     let (mut outcomes, mut removed) = (Vec::new(), Vec::new());
     for (key, id) in targets {
-        let asset = match keeps_original {
-            true => forget_derived(backend, key, only.clone()).await?,
-            false => backend.store.remove(key).await?,
+        let asset = if keeps_original {
+            forget_derived(backend, key, only.clone()).await?
+        } else {
+            backend.store.remove(key).await?
         };
         let derived = asset.as_ref().map_or(0, |asset| asset.description.derived.len());
         let counts = Counts { original: u8::from(asset.is_some() && !keeps_original), derived };
@@ -154,8 +154,10 @@ async fn forget_derived(
     only: Option<Vec<String>>,
 ) -> Result<Option<Arc<Asset>>, Refusal> {
     let before = backend.store.get(&key);
-    let is_meant = move |transformation: &String| only.as_ref().is_none_or(|only| only.contains(transformation));
-    let forget = move |one: &mut Description| one.derived.retain(|derived| !is_meant(&derived.transformation));
+    let is_meant =
+        move |transformation: &String| only.as_ref().is_none_or(|only| only.contains(transformation));
+    let forget =
+        move |one: &mut Description| one.derived.retain(|derived| !is_meant(&derived.transformation));
     backend.store.change(key, forget).await?;
     Ok(before)
 }

@@ -18,7 +18,13 @@ const MODERATION_STATUSES: [&str; 3] = ["approved", "pending", "rejected"];
 
 /// Parameters of an update that need an add-on; the emulator takes no value of theirs.
 const ADD_ONS: [&str; 7] = [
-    "auto_tagging", "background_removal", "categorization", "detection", "ocr", "raw_convert", "similarity_search",
+    "auto_tagging",
+    "background_removal",
+    "categorization",
+    "detection",
+    "ocr",
+    "raw_convert",
+    "similarity_search",
 ];
 
 /// The details of the asset with this asset id; or, for a resource type, the assets of it.
@@ -62,7 +68,9 @@ pub(in crate::emulator) async fn update(
     request: Request,
 ) -> Result<AdminJson<Value>, Refusal> {
     if matches!(public_id.as_str(), "restore" | "update_access_mode") {
-        return Err(Refusal::NotEmulated(format!("POST resources/{resource_type}/{delivery_type}/{public_id}")));
+        return Err(Refusal::NotEmulated(format!(
+            "POST resources/{resource_type}/{delivery_type}/{public_id}"
+        )));
     }
     let (resource_type, delivery_type) = parse_kind(&resource_type, &delivery_type)?;
     let fields = read(&backend, request).await?;
@@ -138,9 +146,11 @@ fn details(backend: &Backend, admin: &Admin, asset: &Asset, fields: &Fields) -> 
     let changed_at = Timestamp::from_second(changed_at.0).unwrap_or_default().to_string();
     members.insert("last_updated".to_owned(), json!({ "updated_at": changed_at }));
     let access = Access { account: &admin.account, algorithm: Algorithm::default() };
-    let derived = asset.description.derived.iter().map(|derived| {
-        DerivedAnswer::new(asset, derived, &backend.origin, access).with_id(&derived.id)
-    });
+    let derived = asset
+        .description
+        .derived
+        .iter()
+        .map(|derived| DerivedAnswer::new(asset, derived, &backend.origin, access).with_id(&derived.id));
     members.insert("derived".to_owned(), json!(derived.collect::<Vec<_>>()));
     Value::Object(members)
 }

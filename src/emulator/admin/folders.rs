@@ -19,7 +19,9 @@ type Answer = Result<AdminJson<Value>, Refusal>;
 pub(super) fn folder_of(asset: &Asset) -> String {
     match &asset.description.asset_folder {
         Some(folder) => folder.clone(),
-        None => asset.key.public_id.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned()),
+        None => {
+            asset.key.public_id.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned())
+        }
     }
 }
 

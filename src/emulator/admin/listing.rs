@@ -133,7 +133,12 @@ pub(in crate::emulator) async fn tags(
 }
 
 /// A page of the assets that `is_meant` picks.
-pub(super) fn pick(backend: &Backend, admin: &Admin, fields: &Fields, is_meant: impl Fn(&Asset) -> bool) -> Answer {
+pub(super) fn pick(
+    backend: &Backend,
+    admin: &Admin,
+    fields: &Fields,
+    is_meant: impl Fn(&Asset) -> bool,
+) -> Answer {
     let mut assets = admin.assets(backend);
     assets.retain(|asset| is_meant(asset));
     Ok(AdminJson::new(backend, page::of_assets(backend, admin, assets, fields)?))

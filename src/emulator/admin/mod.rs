@@ -127,4 +127,3 @@ impl<T: Serialize> IntoResponse for AdminJson<T> {
         (headers, Json(self.body)).into_response()
     }
 }
-

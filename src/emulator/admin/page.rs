@@ -136,7 +136,13 @@ fn parse_moment(text: &str) -> Result<i64, Refusal> {
         i64::try_from(since.as_secs()).ok()
     };
     let iso = || text.parse::<Timestamp>().ok().map(Timestamp::as_second);
-    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp().as_second());
+    let day = || {
+        text.parse::<jiff::civil::Date>()
+            .ok()?
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|at| at.timestamp().as_second())
+    };
     let refusal = || Refusal::IllegalValue { name: "start_at", value: text.to_owned() };
     http().or_else(iso).or_else(day).ok_or_else(refusal)
 }

@@ -71,7 +71,8 @@ pub(super) struct Attempt {
     #[serde(rename = "notification_type")]
     kind: &'static str,
     url: String,
-    attempt: usize,
+    #[serde(rename = "attempt")]
+    number: usize,
     at: UnixSeconds,
     /// What the receiver answered.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,7 +166,9 @@ impl Post {
         }
         match fault {
             None => {}
-            Some(NotificationFault::Late { seconds }) => notification.due = Some(notification.first_at.plus(seconds)),
+            Some(NotificationFault::Late { seconds }) => {
+                notification.due = Some(notification.first_at.plus(seconds));
+            }
             Some(NotificationFault::OutOfOrder) => notification.due = None,
             Some(NotificationFault::Twice) => waiting.push_back(notification.clone()),
         }
@@ -198,7 +201,8 @@ impl Post {
         notification.attempts += 1;
         self.note(&notification, now, &outcome);
         self.release_overtaken(&notification.url, now);
-        let is_final = matches!(outcome, Ok(200) | Err(outgoing::CallError::Forbidden | outgoing::CallError::NotHttp));
+        let is_final =
+            matches!(outcome, Ok(200) | Err(outgoing::CallError::Forbidden | outgoing::CallError::NotHttp));
         if let (false, Some(seconds)) = (is_final, RETRY_AFTER_SECONDS.get(notification.attempts - 1)) {
             notification.due = Some(notification.first_at.plus(*seconds));
             self.waiting().push_back(notification);
@@ -222,7 +226,7 @@ impl Post {
         attempts.push_back(Attempt {
             kind: sent.kind,
             url: sent.url.clone(),
-            attempt: sent.attempts,
+            number: sent.attempts,
             at,
             status: outcome.as_ref().ok().copied(),
             problem: outcome.as_ref().err().map(ToString::to_string),

@@ -64,10 +64,8 @@ impl Disk {
             }
         }
         // What a renaming took the place of is gone, even if the process died before its file was.
-        let replaced: HashSet<(String, String)> = assets
-            .iter()
-            .filter_map(|asset| Some((asset.replaces.clone()?, asset.id.clone())))
-            .collect();
+        let replaced: HashSet<(String, String)> =
+            assets.iter().filter_map(|asset| Some((asset.replaces.clone()?, asset.id.clone()))).collect();
         let keys: HashMap<String, AssetKey> =
             assets.iter().map(|asset| (asset.id.clone(), asset.key.clone())).collect();
         let is_gone = |asset: &Asset| {

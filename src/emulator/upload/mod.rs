@@ -196,8 +196,8 @@ impl Upload<'_> {
         };
         let asked = Asked {
             eager: params.attributes.eager.clone(),
-            is_async: params.is_async,
-            delete_token: params.returns_delete_token,
+            is_async: self.fields.flag("async") == Some(true),
+            delete_token: self.fields.flag("return_delete_token") == Some(true),
             done,
         };
         let overwrite = params.overwrite;
@@ -251,7 +251,8 @@ fn announce(backend: &Backend, access: Access<'_>, fields: &Fields, answer: &Val
 /// Tells of transformations that were asked for.
 pub(super) fn announce_eager(backend: &Backend, access: Access<'_>, fields: &Fields, answer: &Value) {
     let is_async = fields.flag("eager_async") == Some(true);
-    let url = fields.get("eager_notification_url").or_else(|| fields.get("notification_url").filter(|_| is_async));
+    let url =
+        fields.get("eager_notification_url").or_else(|| fields.get("notification_url").filter(|_| is_async));
     if answer.get("eager").is_some() && (is_async || url.is_some()) {
         backend.notifier.announce(&Announcement { access, occasion: Occasion::Eager(answer.clone()), url });
     }

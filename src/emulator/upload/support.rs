@@ -88,28 +88,44 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
 /// Values of add-on parameters that the provider knows: they would need a subscription. Others are no values at all.
 const ADD_ONS: &[(&str, &str, &[&str])] = &[
     ("background_removal", "Background removal", &["cloudinary_ai", "pixelz"]),
-    ("categorization", "Categorization", &["aws_rek_tagging", "google_tagging", "imagga_tagging", "azure_video_indexer"]),
+    (
+        "categorization",
+        "Categorization",
+        &["aws_rek_tagging", "google_tagging", "imagga_tagging", "azure_video_indexer"],
+    ),
     ("ocr", "Ocr", &["adv_ocr"]),
     ("raw_convert", "Raw convert", &["aspose", "google_speech", "azure_video_indexer", "extract_text"]),
 ];
 
 /// Models that the parameter `detection` knows.
-const MODELS: &[&str] = &["adv_face", "aws_rek_face", "captioning", "cld-fashion", "cld-text", "coco", "lvis", "openimages", "unidet"];
+const MODELS: &[&str] = &[
+    "adv_face",
+    "aws_rek_face",
+    "captioning",
+    "cld-fashion",
+    "cld-text",
+    "coco",
+    "lvis",
+    "openimages",
+    "unidet",
+];
 
 /// Refuses parameters that the emulator does not do anything like.
 pub(in crate::emulator) fn refuse_unsupported(fields: &Fields) -> Result<(), Refusal> {
     for (name, text, known) in ADD_ONS {
         let Some(value) = fields.get(name) else { continue };
-        return Err(match known.contains(&value.split(':').next().unwrap_or_default()) {
-            true => Refusal::NotSubscribed(value.to_owned()),
-            false => Refusal::IsInvalid((*text).to_owned()),
+        return Err(if known.contains(&value.split(':').next().unwrap_or_default()) {
+            Refusal::NotSubscribed(value.to_owned())
+        } else {
+            Refusal::IsInvalid((*text).to_owned())
         });
     }
     if let Some(model) = fields.get("detection") {
         let name = model.split([':', '_']).next().unwrap_or_default();
-        return Err(match MODELS.contains(&model) || MODELS.contains(&name) {
-            true => Refusal::NotSubscribed(model.to_owned()),
-            false => Refusal::InvalidModel(model.to_owned()),
+        return Err(if MODELS.contains(&model) || MODELS.contains(&name) {
+            Refusal::NotSubscribed(model.to_owned())
+        } else {
+            Refusal::InvalidModel(model.to_owned())
         });
     }
     let is_given = |name: &&&str| fields.get(name).is_some_and(|text| text != "0" && text != "false");
@@ -124,7 +140,9 @@ pub(in crate::emulator) fn passed_over(fields: &Fields) -> Vec<&'static str> {
     let names: Vec<_> = [with(NotApplied), with(Recorded)].concat();
     let mut given = fields.given(&names);
     // A CDN that is not there has nothing to invalidate.
-    given.retain(|name| *name != "invalidate" && fields.get(name).is_some_and(|text| text != "0" && text != "false"));
+    given.retain(|name| {
+        *name != "invalidate" && fields.get(name).is_some_and(|text| text != "0" && text != "false")
+    });
     given.sort_unstable();
     given
 }
