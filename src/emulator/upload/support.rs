@@ -150,3 +150,23 @@ pub(in crate::emulator) fn passed_over(fields: &Fields) -> Vec<&'static str> {
 fn with(support: Support) -> Vec<&'static str> {
     PARAMETERS.iter().filter(|(_, one)| *one == support).map(|(name, _)| *name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../../../docs/emulator.md");
+
+    #[test]
+    fn the_docs_say_what_becomes_of_every_parameter() {
+        for (name, support) in PARAMETERS {
+            let word = match support {
+                Emulated => "emulated",
+                Recorded => "recorded only",
+                NotApplied => "not applied",
+                Refused => "refused",
+            };
+            assert!(DOCS.contains(&format!("| `{name}` | {word} |")), "{name} is {word}");
+        }
+    }
+}
