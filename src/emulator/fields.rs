@@ -63,8 +63,11 @@ impl Fields {
         Ok(())
     }
 
-    /// Adds the members of a JSON object.
+    /// Adds the members of a JSON object. The Python SDK says JSON of calls without a body, too.
     pub(super) fn add_json(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        if text.is_empty() {
+            return Ok(());
+        }
         let Value::Object(members) = serde_json::from_slice(text).map_err(Refusal::Json)? else {
             return Err(Refusal::JsonIsNotAnObject);
         };

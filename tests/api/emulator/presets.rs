@@ -129,7 +129,7 @@ async fn what_would_be_a_false_success_is_refused() {
         ("eager", "t_mine"),
         ("transformation", "w_abc"),
         ("face_coordinates", "1,2"),
-        ("access_control", "{"),
+        ("access_control", "[x"),
     ] {
         let request = server.upload(UPLOAD, png(), "a.png", &[(name, value)]);
         let answer = told(request.send().await.unwrap()).await;
@@ -145,6 +145,6 @@ async fn what_would_be_a_false_success_is_refused() {
     400 [Unknown transformation mine]
     400 [Invalid width in transformation: abc]
     400 [Invalid value 1,2 for parameter face_coordinates]
-    400 [Invalid value { for parameter access_control]
+    400 [Invalid value [x for parameter access_control]
     ");
 }

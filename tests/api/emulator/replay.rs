@@ -8,9 +8,11 @@ use crate::helpers::{TestApp, png, text};
 const PROFILES: &str = r#"
 [profiles.default]
 folder = "mine"
+scopes = []
 
 [profiles.private]
 folder = "mine"
+scopes = []
 type = "private"
 tags = ["mine"]
 client_params = { context = { max_length = 200 } }
