@@ -3,7 +3,7 @@
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -119,6 +119,12 @@ fn pem(pkcs8: &[u8]) -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }
 
+fn ed_jwk(pkcs8: &[u8]) -> Jwk {
+    let pair = Ed25519KeyPair::from_pkcs8(pkcs8).unwrap();
+    let x = base64_url(pair.public_key().as_ref());
+    serde_json::from_value(json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x})).unwrap()
+}
+
 #[test]
 fn published_keys_of_every_kind_verify_their_own_algorithm_and_no_other() {
     let random = SystemRandom::new();
@@ -131,7 +137,10 @@ fn published_keys_of_every_kind_verify_their_own_algorithm_and_no_other() {
         (Algorithm::RS256, EncodingKey::from_rsa_pem(pem(rsa.as_ref()).as_bytes()).unwrap()),
     ];
     for (algorithm, private) in &keys {
-        let jwk = named(Jwk::from_encoding_key(private, *algorithm).unwrap());
+        let jwk = match algorithm {
+            Algorithm::EdDSA => ed_jwk(ed.as_ref()),
+            _ => named(Jwk::from_encoding_key(private, *algorithm).unwrap()),
+        };
         let set = KeySet::parse(&serde_json::to_vec(&json!({"keys": [jwk]})).unwrap()).unwrap();
         let public = set.get("k1").unwrap();
         assert_eq!(public.algorithm(), *algorithm);
