@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use axum::http::{HeaderName, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, delete, get, post};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::answer::X_COUNTERSIGN_EMULATOR;
@@ -28,9 +29,7 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .route("/v1_1/{cloud}/{resource_type}/download", get(download::download))
         .route("/v1_1/{cloud}/ping", get(admin::ping))
         .route("/v1_1/{cloud}/resources/{resource_type}/{type}", delete(admin::delete_resources))
-        .route("/v1_1/{*path}", any(not_emulated))
-        .route("/v2/{*path}", any(not_emulated))
-        .route("/{cloud}/{*path}", get(delivery::serve))
+        .route("/{cloud}/{*path}", get(deliver))
         .method_not_allowed_fallback(not_emulated)
         .fallback(not_emulated)
         // Bodies are streamed and bounded where they are read.
@@ -76,6 +75,20 @@ async fn about() -> &'static str {
      Upload API, Admin API and download   /v1_1/<cloud>/...\n\
      Delivery                             /<cloud>/<resource type>/<type>/...\n\
      Control, from this machine only      /_emulator/clock, faults, requests, assets\n"
+}
+
+/// Delivery; but calls that no API path above takes end up here, too.
+async fn deliver(
+    backend: State<Arc<Backend>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let mut segments = uri.path().split('/').skip(1);
+    if matches!(segments.next(), Some("v1_1" | "v2")) {
+        return Err(not_emulated(method, uri).await);
+    }
+    delivery::serve(backend, uri, headers).await
 }
 
 async fn not_emulated(method: Method, uri: Uri) -> Refusal {

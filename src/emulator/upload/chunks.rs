@@ -12,9 +12,6 @@ use super::super::refusal::Refusal;
 use super::super::store::Incoming;
 use super::content_range::Position;
 
-/// The provider's smallest part, the last one excepted.
-const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
-
 /// How long an upload may wait for its next part.
 const PATIENCE_SECONDS: i64 = 24 * 3_600;
 
@@ -78,7 +75,6 @@ impl Chunks {
         part: Incoming,
         now: UnixSeconds,
     ) -> Result<Progress, Refusal> {
-        check_part(position, &part)?;
         let mut open = self.open();
         open.retain(|_, upload| upload.last_part_at.plus(PATIENCE_SECONDS) >= now);
         if open.len() >= MAX_OPEN && !open.contains_key(key) {
@@ -93,7 +89,7 @@ impl Chunks {
         let bytes = upload.bytes();
         if bytes > self.max_bytes || upload.parts.len() > MAX_PARTS {
             open.remove(key);
-            return Err(Refusal::FileTooLarge { got: bytes, maximum: max_bytes });
+            return Err(Refusal::FileTooLarge { got: bytes, maximum: self.max_bytes });
         }
         if !upload.is_complete() {
             return Ok(Progress::Unfinished { bytes });
@@ -112,17 +108,6 @@ impl Chunks {
     fn open(&self) -> MutexGuard<'_, HashMap<UploadKey, Unfinished>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn check_part(position: Position, part: &Incoming) -> Result<(), Refusal> {
-    if !position.fits(part.bytes) {
-        let text = format!("for a part of {} bytes", part.bytes);
-        return Err(Refusal::InvalidContentRange(text));
-    }
-    if !position.is_last() && part.bytes < MIN_PART_BYTES {
-        return Err(Refusal::PartTooSmall);
-    }
-    Ok(())
 }
 
 impl Unfinished {

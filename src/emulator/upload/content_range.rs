@@ -9,6 +9,9 @@ use axum::http::HeaderMap;
 
 use super::super::refusal::Refusal;
 
+/// The provider's smallest part, the last one excepted.
+const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+
 /// Where a part belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Position {
@@ -19,29 +22,26 @@ pub(super) enum Position {
 }
 
 impl Position {
-    /// The position a request names; `None` when it carries the whole file.
+    /// The position a request names, if it names one.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if headers.contains_key("content-range") {
             let range = text("content-range").unwrap_or_default();
             let position = parse_range(range);
-            return position
-                .ok_or_else(|| Refusal::InvalidContentRange(range.to_owned()))
-                .map(|position| Some(position).filter(|position| !position.is_whole()));
+            let refusal = || Refusal::InvalidContentRange(range.to_owned());
+            return position.ok_or_else(refusal).map(Some);
         }
         let number = text("x-upload-part-number").and_then(digits);
         let of = text("x-upload-total-parts").and_then(digits);
         match (number, of) {
-            (Some(number), Some(of)) if (1..=of).contains(&number) => {
-                Ok(Some(Self::Part { number, of }).filter(|position| !position.is_whole()))
-            }
+            (Some(number), Some(of)) if (1..=of).contains(&number) => Ok(Some(Self::Part { number, of })),
             (None, None) => Ok(None),
             _ => Err(Refusal::InvalidContentRange("part number".to_owned())),
         }
     }
 
     /// Whether nothing comes after this part.
-    pub(super) const fn is_last(&self) -> bool {
+    const fn is_last(&self) -> bool {
         match self {
             Self::Range { end, total, .. } => matches!(total, Some(total) if *end + 1 == *total),
             Self::Part { number, of } => *number == *of,
@@ -56,15 +56,19 @@ impl Position {
         }
     }
 
-    /// Whether a part of `bytes` fits what the position says.
-    pub(super) const fn fits(&self, bytes: u64) -> bool {
+    /// Refuses a part of `bytes` that is not as long as its range, or too small to have others after it.
+    pub(super) fn check(&self, bytes: u64) -> Result<(), Refusal> {
         match self {
-            Self::Range { start, end, .. } => *end - *start + 1 == bytes,
-            Self::Part { .. } => true,
+            Self::Range { start, end, .. } if end - start + 1 != bytes => {
+                Err(Refusal::InvalidContentRange(format!("for a part of {bytes} bytes")))
+            }
+            _ if bytes < MIN_PART_BYTES && !self.is_last() => Err(Refusal::PartTooSmall),
+            _ => Ok(()),
         }
     }
 
-    const fn is_whole(&self) -> bool {
+    /// Whether the part is the whole file.
+    pub(super) const fn is_whole(&self) -> bool {
         self.is_last() && matches!(self, Self::Range { start: 0, .. } | Self::Part { of: 1, .. })
     }
 }
@@ -92,16 +96,16 @@ mod tests {
 
     use super::*;
 
-    const fn range(start: u64, end: u64, total: Option<u64>) -> Option<Position> {
-        Some(Position::Range { start, end, total })
+    const fn range(start: u64, end: u64, total: Option<u64>) -> Position {
+        Position::Range { start, end, total }
     }
 
     #[test]
     fn every_spelling_of_the_total_is_read() {
-        assert_eq!(parse_range("bytes 0-4/5"), range(0, 4, Some(5)));
-        assert_eq!(parse_range("bytes 5-9/-1"), range(5, 9, None));
-        assert_eq!(parse_range("bytes 5-9/*"), range(5, 9, None));
-        assert_eq!(parse_range("bytes 5-9"), range(5, 9, None));
+        assert_eq!(parse_range("bytes 0-4/5"), Some(range(0, 4, Some(5))));
+        assert_eq!(parse_range("bytes 5-9/-1"), Some(range(5, 9, None)));
+        assert_eq!(parse_range("bytes 5-9/*"), Some(range(5, 9, None)));
+        assert_eq!(parse_range("bytes 5-9"), Some(range(5, 9, None)));
     }
 
     #[test]
@@ -134,7 +138,7 @@ mod tests {
         fn what_is_written_is_read(start in 0..u64::MAX / 2, length in 1..u64::MAX / 4) {
             let end = start + length - 1;
             let text = format!("bytes {start}-{end}/{}", end + 1);
-            prop_assert_eq!(parse_range(&text), range(start, end, Some(end + 1)));
+            prop_assert_eq!(parse_range(&text), Some(range(start, end, Some(end + 1))));
         }
     }
 }

@@ -70,11 +70,11 @@ async fn receive(
     let params = UploadParams::parse(&form.fields)?;
     let file = form.file.take().ok_or(Refusal::MissingParameter("file"))??;
     let upload = Upload { backend, access, wanted, fields: &form.fields };
-    match Position::of(&headers)? {
-        None => {
-            upload.check_size(&file)?;
-            upload.store(params, file, None).await
-        }
+    upload.check_size(&file)?;
+    let position = Position::of(&headers)?;
+    position.map_or(Ok(()), |position| position.check(file.content.bytes))?;
+    match position.filter(|position| !position.is_whole()) {
+        None => upload.store(params, file, None).await,
         Some(position) => upload.add_part(params, file, position, &headers).await,
     }
 }
@@ -118,7 +118,6 @@ impl Upload<'_> {
         position: Position,
         headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
-        self.check_size(&file)?;
         let id = headers
             .get("x-unique-upload-id")
             .filter(|id| !id.is_empty())

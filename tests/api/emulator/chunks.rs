@@ -1,0 +1,129 @@
+//! Uploads in parts.
+
+use reqwest::Response;
+use serde_json::Value;
+
+use super::media::large_png;
+use super::server::{Server, signed_with, told};
+use countersign::signing::Algorithm;
+use countersign::signing::cloudinary::SignatureVersion;
+
+const UPLOAD: &str = "/v1_1/emulator/image/upload";
+const MEGABYTE: usize = 1024 * 1024;
+const PART: usize = 5 * MEGABYTE;
+
+async fn send_part(server: &Server, id: &str, range: &str, bytes: &[u8]) -> Response {
+    let request = server.upload(UPLOAD, bytes.to_vec(), "big.png", &[("public_id", "big")]);
+    let request = request.header("x-unique-upload-id", id).header("content-range", range);
+    request.send().await.unwrap()
+}
+
+/// Ranges of a file in two parts and a bit, as the Node SDK (total unknown until the end) and the others spell them.
+fn parts(file: &[u8], total_is_known: bool) -> Vec<(String, &[u8])> {
+    let spell = |start: usize, part: &[u8]| {
+        let end = start + part.len();
+        let total =
+            if total_is_known || end == file.len() { file.len().to_string() } else { "-1".to_owned() };
+        format!("bytes {start}-{}/{total}", end - 1)
+    };
+    file.chunks(PART).enumerate().map(|(index, part)| (spell(index * PART, part), part)).collect()
+}
+
+#[tokio::test]
+async fn parts_become_one_file() {
+    let server = Server::start().await;
+    let file = large_png(2 * PART + 100);
+    for total_is_known in [true, false] {
+        let parts = parts(&file, total_is_known);
+        let id = format!("id-{total_is_known}");
+        let first = told(send_part(&server, &id, &parts[0].0, parts[0].1).await).await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(first, @r#"200 [] {"done":false,"bytes":5242880,"kind":"upload","resource_type":"image"}"#);
+        }
+        send_part(&server, &id, &parts[1].0, parts[1].1).await;
+        let last: Value = send_part(&server, &id, &parts[2].0, parts[2].1).await.json().await.unwrap();
+        assert_eq!(last["done"], true);
+        assert_eq!(last["bytes"], file.len());
+        let delivered = server.get("/emulator/image/upload/big.png").await.bytes().await.unwrap();
+        assert!(delivered == file, "other bytes came back");
+    }
+}
+
+#[tokio::test]
+async fn parts_may_come_in_any_order_and_again() {
+    let server = Server::start().await;
+    let file = large_png(2 * PART + 100);
+    let parts = parts(&file, true);
+    for index in [2, 0, 0, 2] {
+        let answer: Value =
+            send_part(&server, "x", &parts[index].0, parts[index].1).await.json().await.unwrap();
+        assert_eq!(answer["done"], false);
+    }
+    let last: Value = send_part(&server, "x", &parts[1].0, parts[1].1).await.json().await.unwrap();
+    assert_eq!(last["bytes"], file.len());
+}
+
+#[tokio::test]
+async fn parts_may_be_numbered_instead() {
+    let server = Server::start().await;
+    let file = large_png(PART + 7);
+    for (number, part, done) in [("1", &file[..PART], false), ("2", &file[PART..], true)] {
+        let request = server
+            .upload(UPLOAD, part.to_vec(), "big.png", &[("public_id", "big")])
+            .header("x-unique-upload-id", "n")
+            .header("x-upload-part-number", number)
+            .header("x-upload-total-parts", "2");
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["done"], done);
+    }
+    let delivered = server.get("/emulator/image/upload/big.png").await.bytes().await.unwrap();
+    assert!(delivered == file, "other bytes came back");
+}
+
+#[tokio::test]
+async fn parts_that_break_a_rule_are_refused() {
+    let server = Server::start().await;
+    let file = large_png(PART + 100);
+    let refused = |id: &'static str, range: &'static str, bytes: &[u8]| {
+        let bytes = bytes.to_vec();
+        let server = &server;
+        async move { told(send_part(server, id, range, &bytes).await).await }
+    };
+    insta::assert_snapshot!(refused("a", "bytes 0-99/200", &file[..100]).await, @r#"400 [All parts except EOF-chunk must be larger than 5mb] {"error":{"message":"All parts except EOF-chunk must be larger than 5mb"}}"#);
+    insta::assert_snapshot!(refused("a", "bytes 0-100/101", &file[..100]).await, @r#"400 [Invalid Content-Range for a part of 100 bytes] {"error":{"message":"Invalid Content-Range for a part of 100 bytes"}}"#);
+    insta::assert_snapshot!(refused("a", "bytes 100-200/201", &file[..100]).await, @r#"400 [Invalid Content-Range for a part of 100 bytes] {"error":{"message":"Invalid Content-Range for a part of 100 bytes"}}"#);
+    insta::assert_snapshot!(refused("a", "bytes 5-4/9", &file[..100]).await, @r#"400 [Invalid Content-Range bytes 5-4/9] {"error":{"message":"Invalid Content-Range bytes 5-4/9"}}"#);
+    insta::assert_snapshot!(refused("", "bytes 5242880-5242979/5242980", &file[..100]).await, @r#"400 [Missing required parameter - public_id] {"error":{"message":"Missing required parameter - public_id"}}"#);
+}
+
+#[tokio::test]
+async fn every_part_is_authenticated() {
+    let server = Server::start().await;
+    let fields = signed_with(&[("public_id", "big")], "wrong", Algorithm::Sha1, SignatureVersion::V2);
+    let request = server.upload_with(UPLOAD, large_png(PART), "big.png", &fields);
+    let request = request.header("x-unique-upload-id", "x").header("content-range", "bytes 0-5242879/-1");
+    assert_eq!(request.send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_whole_file_in_one_part_is_an_upload() {
+    let server = Server::start().await;
+    let answer: Value =
+        send_part(&server, "x", "bytes 0-99/100", &large_png(100)).await.json().await.unwrap();
+    assert_eq!(answer["public_id"], "big");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_left_alone_is_forgotten_after_a_day() {
+    let server = Server::start().await;
+    let file = large_png(PART + 100);
+    let parts = parts(&file, true);
+    send_part(&server, "x", &parts[1].0, parts[1].1).await;
+    server.clock.advance(24 * 3_600 + 1);
+    let fields = [("public_id", "big"), ("timestamp", "1720086401")];
+    let request = server.upload(UPLOAD, parts[0].1.to_vec(), "big.png", &fields);
+    let request = request.header("x-unique-upload-id", "x").header("content-range", &parts[0].0);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["done"], false);
+    assert_eq!(answer["bytes"], PART);
+}

@@ -1,0 +1,46 @@
+//! The smallest files that count as what they are: headers written out by hand, no one's media.
+
+/// A PNG of 3 × 2 pixels, up to the end of its header.
+pub(super) fn png() -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR".to_vec();
+    png.extend(3_u32.to_be_bytes());
+    png.extend(2_u32.to_be_bytes());
+    png.extend(b"\x08\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00IEND\xaeB`\x82");
+    png
+}
+
+/// A JPEG of 5 × 4 pixels, up to its frame header.
+pub(super) fn jpeg() -> Vec<u8> {
+    let mut jpeg = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00".to_vec();
+    jpeg.extend(b"\xff\xc0\x00\x0b\x08\x00\x04\x00\x05\x01\x01\x11\x00\xff\xd9");
+    jpeg
+}
+
+/// A PDF without pages.
+pub(super) fn pdf() -> Vec<u8> {
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n".to_vec()
+}
+
+/// An MP4 without tracks.
+pub(super) fn mp4() -> Vec<u8> {
+    b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41\x00\x00\x00\x08free".to_vec()
+}
+
+/// A WAV without samples.
+pub(super) fn wav() -> Vec<u8> {
+    let mut wav = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00".to_vec();
+    wav.extend(b"\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data\x00\x00\x00\x00");
+    wav
+}
+
+/// A picture with a script in it.
+pub(super) fn svg() -> Vec<u8> {
+    b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec()
+}
+
+/// A PNG blown up to `bytes` with zeros behind its end.
+pub(super) fn large_png(bytes: usize) -> Vec<u8> {
+    let mut png = png();
+    png.resize(bytes, 0);
+    png
+}
