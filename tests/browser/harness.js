@@ -66,6 +66,7 @@ export class Desk {
   #folder = mkdtempSync(join(tmpdir(), 'countersign-files-'));
   /** @type {string[]} */ #complaints = [];
   /** @type {RegExp[]} */ #expected = [];
+  /** @type {RegExp[]} */ #allowed = [];
 
   /** @param {import('playwright-core').BrowserContextOptions} options */
   static async open(options) {
@@ -92,14 +93,20 @@ export class Desk {
     await this.page.locator('html[data-ready="true"]').waitFor();
   }
 
-  /** @param {...RegExp} patterns complaints that belong to the story */
+  /** @param {...RegExp} patterns complaints that belong to the story, and must be there */
   expect(...patterns) {
     this.#expected.push(...patterns);
   }
 
+  /** @param {...RegExp} patterns complaints that may be there */
+  allow(...patterns) {
+    this.#allowed.push(...patterns);
+  }
+
   /** Fails if the console has shown what nobody expected, or has not shown what was expected. */
   assertQuiet() {
-    const unexpected = this.#complaints.filter((complaint) => !this.#expected.some((pattern) => pattern.test(complaint)));
+    const known = [...this.#expected, ...this.#allowed];
+    const unexpected = this.#complaints.filter((complaint) => !known.some((pattern) => pattern.test(complaint)));
     assert.deepEqual(unexpected, [], 'the console showed something unexpected');
     const missing = this.#expected.filter((pattern) => !this.#complaints.some((complaint) => pattern.test(complaint)));
     assert.deepEqual(missing, [], 'the console did not show what was expected');

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 
 import { ACCOUNT } from '../support/server.js';
 import { pdf, png } from '../support/files.js';
@@ -42,7 +44,8 @@ browserTest('nothing secret reaches the browser', async (desk) => {
 });
 
 browserTest('the policy blocks scripts, styles, connections and frames that the page did not bring', async (desk) => {
-  desk.expect(/Content Security Policy.*script/i, /Content Security Policy.*style/i, /Content Security Policy.*connect/i, /violates.*frame/i);
+  desk.expect(/Content Security Policy directive/);
+  desk.allow(/violates the document's Content Security Policy/);
   await desk.visit();
   const blocked = await desk.page.evaluate(async () => {
     /** @type {string[]} */
@@ -63,21 +66,37 @@ browserTest('the policy blocks scripts, styles, connections and frames that the 
 });
 
 browserTest('no other page can put this one in a frame', async (desk) => {
-  desk.expect(/frame-ancestors/);
-  await desk.page.route('http://stranger.test/', (route) => route.fulfill({
-    contentType: 'text/html', body: `<iframe src="${desk.server.url}/unsigned"></iframe>`,
-  }));
-  await desk.page.goto('http://stranger.test/');
-  await desk.page.waitForTimeout(300);
-  const frame = desk.page.frames().find((each) => each !== desk.page.mainFrame());
-  assert.equal(await frame.locator('[data-testid="drop-zone"]').count(), 0);
+  desk.expect(/frame-ancestors 'none'/);
+  const stranger = createServer((_, response) => {
+    response.setHeader('Content-Type', 'text/html').end(`<iframe src="${desk.server.url}/unsigned"></iframe>`);
+  }).listen(0, '127.0.0.1');
+  try {
+    await once(stranger, 'listening');
+    const { port } = /** @type {import('node:net').AddressInfo} */ (stranger.address());
+    const complaint = desk.page.waitForEvent('console', (message) => message.text().includes('frame-ancestors'));
+    await desk.page.goto(`http://127.0.0.1:${port}/`);
+    await complaint;
+    const [, frame] = desk.page.frames();
+    assert.equal(await frame.locator('[data-testid="drop-zone"]').count(), 0);
+  } finally {
+    stranger.close();
+  }
 });
 
 browserTest('what the page shows as signed is what the provider accepted', async (desk) => {
+  // The browser does not show tests the body of an upload, so the form is written down while it is filled in.
+  await desk.page.addInitScript(() => {
+    const append = FormData.prototype.append;
+    const sent = /** @type {Record<string, string>} */ ({});
+    FormData.prototype.append = function note(name, value, ...rest) {
+      sent[name] = String(value);
+      return append.call(this, name, value, ...rest);
+    };
+    Object.assign(window, { sent });
+  });
   await desk.visit();
   await desk.switchToPrivate();
   await desk.choose({ 'gradient.png': png() });
-  const sent = desk.page.waitForRequest((request) => request.url().endsWith('/auto/upload') && request.method() === 'POST');
   await desk.submit();
   const card = await desk.until('gradient.png', 'done');
   await card.getByTestId('signed').locator('summary').click();
@@ -93,18 +112,19 @@ browserTest('what the page shows as signed is what the provider accepted', async
   const explained = await card.getByTestId('signed-param').evaluateAll((rows) => rows.every((row) => row.lastElementChild.textContent !== ''));
   assert.ok(explained, 'every parameter has its reason');
 
-  const form = (await sent).postDataBuffer()?.toString('latin1') ?? '';
-  for (const [name, value] of [...new URLSearchParams(string), ['signature', signature], ['api_key', ACCOUNT.key]]) {
-    assert.ok(form.includes(`name="${name}"\r\n\r\n${value}\r\n`), `${name} was sent as shown`);
-  }
+  const { file, ...sent } = await desk.page.evaluate(() => /** @type {any} */ (window).sent);
+  assert.equal(file, '[object File]');
+  assert.deepEqual(sent, { ...Object.fromEntries(new URLSearchParams(string)), signature, api_key: ACCOUNT.key });
 });
 
 browserTest('the whole job is done by keyboard', async (desk) => {
+  // Asked for before anything else: the browser needs a moment until it hands its dialog over.
+  const chooser = desk.page.waitForEvent('filechooser');
   await desk.visit();
   const { keyboard } = desk.page;
   await tabTo(desk, 'drop-zone');
-  const [chooser] = await Promise.all([desk.page.waitForEvent('filechooser'), keyboard.press('Enter')]);
-  await chooser.setFiles(desk.write({ 'passport.png': png() }));
+  await keyboard.press('Enter');
+  await (await chooser).setFiles(desk.write({ 'passport.png': png() }));
   await tabTo(desk, 'private-switch');
   await keyboard.press('Space');
   assert.ok(await desk.hook('private-switch').isChecked());

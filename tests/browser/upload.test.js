@@ -62,8 +62,10 @@ browserTest('an empty file is left out and named, and there is nothing to submit
   await desk.reads(desk.hook('notice'), /nothing in it: empty\.txt/);
   assert.equal(await desk.hook('item').count(), 0);
   assert.equal(await desk.hook('submit').getAttribute('aria-disabled'), 'true');
-  await desk.submit();
-  assert.deepEqual(await desk.server.emulator.assets(), []);
+  // A keyboard can press it all the same.
+  await desk.hook('submit').press('Enter');
+  await desk.reads(desk.hook('live-region'), /nothing to upload yet/);
+  assert.deepEqual(await desk.server.emulator.requests(), []);
 });
 
 browserTest('a text file is stored raw and keeps its extension in its public id', async (desk) => {
@@ -101,7 +103,9 @@ browserTest('progress is shown while a file is on its way', async (desk) => {
 });
 
 browserTest('a large film goes in parts, and lost ones are sent again', async (desk) => {
-  desk.expect(/503/, /ERR_EMPTY_RESPONSE|ERR_CONNECTION/);
+  desk.expect(/status of 503/);
+  // A connection that breaks off is sometimes replaced by the browser itself, which then says nothing.
+  desk.allow(/ERR_EMPTY_RESPONSE|ERR_CONNECTION/);
   await desk.visit();
   const film = mp4(45_000_000);
   // Each fault befalls one request: the first part passes, the second is refused, its repetition is cut off.
