@@ -1,17 +1,21 @@
 //! `/delete-files`: deletes assets by their delivery URLs and says what became of each.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use validator::Validate;
 
 use super::ApiError;
 use super::error::InvalidItem;
 use super::extract::{ApiBody, ApiJson};
 use crate::auth::Caller;
-use crate::delivery::{AssetAddress, DeliveryType, DeliveryUrl, OurDelivery, ResourceType};
+use crate::delivery::{
+    AssetAddress, DeliveryType, DeliveryUrl, DeliveryUrlError, NotAResourceType, OurDelivery, ResourceType,
+};
 use crate::providers::cloudinary::{BatchReport, DeleteResponse, Outcome};
 use crate::state::AppState;
 
@@ -25,15 +29,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(25);
 #[serde(deny_unknown_fields)]
 pub(super) struct DeleteRequest {
     #[validate(length(min = 1, max = 1000, message = "must hold 1 to 1,000 items"))]
-    urls: Vec<DeleteItem>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct DeleteItem {
-    #[serde(rename = "type")]
-    resource_type: String,
-    url: String,
+    /// Read one by one, so that every bad item can be named and not the first alone.
+    urls: Vec<Value>,
 }
 
 /// What became of it.
@@ -73,10 +70,11 @@ pub(super) async fn delete(
     ApiBody(request): ApiBody<DeleteRequest, MAX_BODY_BYTES>,
 ) -> Result<ApiJson<DeleteFilesResponse>, ApiError> {
     let Caller::Anonymous = caller;
-    let assets = addresses(&request.urls, &app.cloudinary.delivery)?;
+    let items = parse_items(request.urls, &app.cloudinary.delivery)?;
+    let assets: Vec<_> = items.iter().map(|item| item.asset.clone()).collect();
     let reports = app.cloudinary.admin.delete(&assets, TIME_LIMIT).await;
     let failed = reports.iter().any(|report| report.error.is_some());
-    let response = DeleteFilesResponse::new(request.urls, &assets, reports);
+    let response = DeleteFilesResponse::new(items, reports);
     let left = response.results.iter().filter(|result| result.outcome == "failed").count();
     if failed || left > 0 {
         let message =
@@ -87,37 +85,67 @@ pub(super) async fn delete(
     Ok(ApiJson(response))
 }
 
-/// The asset behind every item, or every item that breaks a rule.
-fn addresses(items: &[DeleteItem], ours: &OurDelivery) -> Result<Vec<AssetAddress>, ApiError> {
-    let mut assets = Vec::with_capacity(items.len());
+/// One item in order: the URL as it was given, and the asset behind it.
+struct DeleteItem {
+    url: String,
+    asset: AssetAddress,
+}
+
+/// Every item, or every item that breaks a rule.
+fn parse_items(items: Vec<Value>, ours: &OurDelivery) -> Result<Vec<DeleteItem>, ApiError> {
+    let mut parsed = Vec::with_capacity(items.len());
     let mut invalid = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        match item.address(ours) {
-            Ok(asset) => assets.push(asset),
+    for (index, item) in items.into_iter().enumerate() {
+        match DeleteItem::parse(item, ours) {
+            Ok(item) => parsed.push(item),
             Err((field, message)) => invalid.push(InvalidItem { index, field, message }),
         }
     }
-    if invalid.is_empty() { Ok(assets) } else { Err(ApiError::InvalidItems(invalid)) }
+    if invalid.is_empty() { Ok(parsed) } else { Err(ApiError::InvalidItems(invalid)) }
 }
 
+/// The field of an item that breaks a rule, and the rule.
+type BrokenRule = (Option<&'static str>, String);
+
 impl DeleteItem {
-    /// The asset behind the URL, or the field that breaks a rule and the rule.
-    fn address(&self, ours: &OurDelivery) -> Result<AssetAddress, (&'static str, String)> {
-        let in_url = |error: &dyn std::fmt::Display| ("url", error.to_string());
-        let resource_type: ResourceType =
-            self.resource_type.parse().map_err(|error| ("type", format!("{error}")))?;
-        let url: DeliveryUrl = self.url.parse().map_err(|error| in_url(&error))?;
-        ours.check(&url).map_err(|error| in_url(&error))?;
-        if url.resource_type() != resource_type {
-            let message = format!("is {resource_type}, but the URL addresses {}", url.resource_type());
-            return Err(("type", message));
+    fn parse(item: Value, ours: &OurDelivery) -> Result<Self, BrokenRule> {
+        let Value::Object(mut item) = item else {
+            return Err((None, "must be an object with `type` and `url`".to_owned()));
+        };
+        let resource_type = take_text(&mut item, "type")?;
+        let url = take_text(&mut item, "url")?;
+        if let Some(unknown) = item.keys().next() {
+            return Err((None, format!("has the unknown field `{unknown}`; it takes `type` and `url`")));
         }
-        AssetAddress::try_from(&url).map_err(|error| in_url(&error))
+        let resource_type =
+            resource_type.parse().map_err(|error: NotAResourceType| (Some("type"), error.to_string()))?;
+        let asset = address(&url, resource_type, ours)?;
+        Ok(Self { url, asset })
     }
 }
 
+fn take_text(item: &mut Map<String, Value>, field: &'static str) -> Result<String, BrokenRule> {
+    match item.remove(field) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err((Some(field), "must be a text".to_owned())),
+        None => Err((Some(field), "is missing".to_owned())),
+    }
+}
+
+/// The asset behind a URL that says what the item says.
+fn address(url: &str, resource_type: ResourceType, ours: &OurDelivery) -> Result<AssetAddress, BrokenRule> {
+    let broken = |error: &dyn Display| (Some("url"), error.to_string());
+    let url: DeliveryUrl = url.parse().map_err(|error: DeliveryUrlError| broken(&error))?;
+    ours.check(&url).map_err(|error| broken(&error))?;
+    if url.resource_type() != resource_type {
+        let message = format!("is {resource_type}, but the URL addresses {}", url.resource_type());
+        return Err((Some("type"), message));
+    }
+    AssetAddress::try_from(&url).map_err(|error| broken(&error))
+}
+
 impl DeleteFilesResponse {
-    fn new(items: Vec<DeleteItem>, assets: &[AssetAddress], reports: Vec<BatchReport>) -> Self {
+    fn new(items: Vec<DeleteItem>, reports: Vec<BatchReport>) -> Self {
         let outcomes: BTreeMap<_, _> = reports
             .iter()
             .flat_map(|report| &report.outcomes)
@@ -125,8 +153,7 @@ impl DeleteFilesResponse {
             .collect();
         let results = items
             .into_iter()
-            .zip(assets)
-            .map(|(item, asset)| UrlResult::new(item.url, asset, outcomes.get(asset).copied()))
+            .map(|item| UrlResult::new(item.url, &item.asset, outcomes.get(&item.asset).copied()))
             .collect();
         Self { results, delete_response: reports.into_iter().map(BatchResponse::from).collect() }
     }

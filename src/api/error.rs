@@ -3,7 +3,7 @@
 //! A handler's error becomes a response without a body that carries a [`Failure`]; the outermost layer, which knows the
 //! request id, writes the envelope and logs the cause. The cause itself is never sent.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use axum::Json;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -59,8 +59,9 @@ pub enum ApiError {
 pub struct InvalidItem {
     /// Its place in the list, from 0.
     pub index: usize,
-    /// Which field of it.
-    pub field: &'static str,
+    /// Which field of it, unless the whole item is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'static str>,
     /// The rule it breaks.
     pub message: String,
 }
@@ -71,14 +72,22 @@ impl InvalidItem {
 
     fn sentence(items: &[Self]) -> String {
         let spelled = items.iter().take(Self::MOST_SPELLED_OUT);
-        let mut parts: Vec<_> =
-            spelled.map(|item| format!("urls[{}].{} {}", item.index, item.field, item.message)).collect();
+        let mut parts: Vec<_> = spelled.map(ToString::to_string).collect();
         if items.len() > Self::MOST_SPELLED_OUT {
             let rest: Vec<_> =
                 items[Self::MOST_SPELLED_OUT..].iter().map(|item| item.index.to_string()).collect();
             parts.push(format!("and the items {}", rest.join(", ")));
         }
         parts.join("; ")
+    }
+}
+
+impl Display for InvalidItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            Some(field) => write!(f, "urls[{}].{field} {}", self.index, self.message),
+            None => write!(f, "urls[{}] {}", self.index, self.message),
+        }
     }
 }
 

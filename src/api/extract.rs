@@ -89,6 +89,9 @@ where
             return Err(ApiError::UnsupportedMediaType);
         }
         let bytes = read_body(request, MAX_BYTES).await?;
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::InvalidBody("the body must be a JSON object".to_owned()));
+        }
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let body: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             ApiError::InvalidBody(match error.path().to_string().as_str() {

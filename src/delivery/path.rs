@@ -56,6 +56,16 @@ fn one_word_form(word: &str) -> Option<AssetPart> {
     Some(AssetPart { resource_type, delivery_type, seo_word })
 }
 
+/// The parameters that a transformation component can begin with.
+///
+/// A list and not "any three letters": `my_folder/x.png` is a file in a folder, and a reader that takes the folder for a
+/// transformation addresses another file. Source: <https://cloudinary.com/documentation/transformation_reference>.
+const TRANSFORMATION_KEYS: [&str; 41] = [
+    "a", "ac", "af", "ar", "b", "bo", "br", "c", "co", "cs", "d", "dl", "dn", "dpr", "du", "e", "eo", "f",
+    "fl", "fn", "fps", "g", "h", "if", "ki", "l", "o", "p", "pg", "q", "r", "so", "sp", "t", "u", "vc", "vs",
+    "w", "x", "y", "z",
+];
+
 /// What the path says about the asset before its name.
 pub(super) struct AssetPart {
     pub(super) resource_type: ResourceType,
@@ -202,15 +212,13 @@ pub(super) fn is_transformation(segment: &str) -> bool {
 }
 
 fn is_component(text: &str) -> bool {
-    let Some((key, _)) = text.split_once('_') else {
-        return false;
-    };
+    let Some((key, _)) = text.split_once('_') else { return false };
     match key.strip_prefix('$') {
         Some(name) => {
             name.starts_with(|first: char| first.is_ascii_alphabetic())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
         }
-        None => (1..=3).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_lowercase()),
+        None => TRANSFORMATION_KEYS.contains(&key),
     }
 }
 

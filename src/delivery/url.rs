@@ -9,14 +9,15 @@
 //!                / ("images" / "private_images" / "authenticated_images" / "videos" / "files") "/"   ; SEO forms
 //! signature      = "s--" (8 or 32 of A-Z a-z 0-9 "_" "-") "--"
 //! transformation = component *("," component)
-//! component      = ("$" name / 1 to 3 lower-case letters) "_" …
+//! component      = ("$" name / one of the provider's parameters, such as "w" or "c") "_" …
 //! version        = "v" 1*digit
 //! ```
 //!
 //! What the grammar leaves open is decided in this order:
 //!
 //! 1. Fragment and query are cut first; the path is split before anything is percent-decoded.
-//! 2. The last segment is never a transformation (`video_id`, `w_100`). After a version nothing is a transformation.
+//! 2. The last segment is never a transformation (`video_id`, `w_100`). After a version nothing is a transformation
+//!    (`v1/w_100/logo` is in the folder `w_100`), and `my_folder` never is: `my` is no parameter.
 //! 3. Only an SEO form has a suffix; its public id is the rest before it.
 //! 4. The id of a remote delivery type is the rest of the path, decoded once, with no format split off.
 //! 5. `raw` keeps its ending. Elsewhere the text after the last dot is the format, if it is a known one.

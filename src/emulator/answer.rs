@@ -145,7 +145,10 @@ impl<'a> UploadAnswer<'a> {
     }
 }
 
-/// Where an asset is delivered; signed for types that are not open, if there is somebody to sign for.
+/// Where an asset is delivered; signed for authenticated assets, if there is somebody to sign for.
+///
+/// The URL of a private asset stays plain: such a signature never expires, so an answer that carried it would open the
+/// original for ever to whoever it is passed on to.
 pub(super) fn delivery_url(
     asset: &Asset,
     origin: &str,
@@ -154,7 +157,7 @@ pub(super) fn delivery_url(
     let key = &asset.key;
     let source = utf8_percent_encode(&asset.file_name(), PATH).to_string();
     let signature =
-        signer.filter(|_| key.delivery_type != DeliveryType::Upload).map(|(account, algorithm)| {
+        signer.filter(|_| key.delivery_type == DeliveryType::Authenticated).map(|(account, algorithm)| {
             let length = DeliverySignatureLength::Short;
             delivery_signature(&source, &account.api_secret, algorithm, length)
         });

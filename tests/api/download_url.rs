@@ -9,8 +9,8 @@ async fn the_answer_is_what_the_contract_says() {
     let app = TestApp::spawn().await;
     let mut data = app.data("/download-url?public_id=kyc/1/passport&format=jpg").await;
     let url = text(&data["downloadUrl"].take());
-    insta::assert_snapshot!(url.replace(&app.emulator_origin, "https://api"), @"");
-    insta::assert_snapshot!(data, @"");
+    insta::assert_snapshot!(url.replace(&app.emulator_origin, "https://api"), @"https://api/v1_1/demo/image/download?timestamp=1720000000&public_id=kyc%2F1%2Fpassport&format=jpg&type=private&expires_at=1720000060&signature=2b9c561c4267c75ed003dda4550a5cd328f991a1&api_key=123");
+    insta::assert_snapshot!(data, @r#"{"downloadUrl":null,"expiresAt":1720000060,"expiresIn":"1 min","serverTime":1720000000}"#);
 }
 
 #[tokio::test]
@@ -46,7 +46,8 @@ async fn every_parameter_is_bound_by_the_signature() {
 #[tokio::test]
 async fn a_raw_file_is_addressed_with_its_ending() {
     let app = TestApp::spawn().await;
-    let (_, asset) = app.upload("?should_secure_asset=true&resource_type=raw", "notes.txt", b"hello".to_vec()).await;
+    let (_, asset) =
+        app.upload("?should_secure_asset=true&resource_type=raw", "notes.txt", b"hello".to_vec()).await;
     let path = format!("/download-url?public_id={}&format=&resource_type=raw", text(&asset["public_id"]));
     let url = text(&app.data(&path).await["downloadUrl"]);
     let answer = app.client.get(&url).send().await.unwrap();
@@ -57,7 +58,10 @@ async fn a_raw_file_is_addressed_with_its_ending() {
 async fn an_attachment_asks_the_browser_to_save_the_file() {
     let app = TestApp::spawn().await;
     let (_, asset) = app.upload("", "cat.png", png(1, 1)).await;
-    let path = format!("/download-url?public_id={}&format=png&type=upload&attachment=true", text(&asset["public_id"]));
+    let path = format!(
+        "/download-url?public_id={}&format=png&type=upload&attachment=true",
+        text(&asset["public_id"])
+    );
     let url = text(&app.data(&path).await["downloadUrl"]);
     let answer = app.client.get(&url).send().await.unwrap();
     assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
@@ -66,7 +70,8 @@ async fn an_attachment_asks_the_browser_to_save_the_file() {
 #[tokio::test]
 async fn the_life_of_a_link_is_said_in_words() {
     let app = TestApp::spawn().await;
-    for (seconds, words) in [(1, "1 sec"), (59, "59 secs"), (60, "1 min"), (90, "90 secs"), (3600, "60 mins")] {
+    for (seconds, words) in [(1, "1 sec"), (59, "59 secs"), (60, "1 min"), (90, "90 secs"), (3600, "60 mins")]
+    {
         let data = app.data(&format!("/download-url?public_id=a&format=jpg&expires_in={seconds}")).await;
         assert_eq!(data["expiresIn"], words);
         assert_eq!(data["expiresAt"], 1_720_000_000 + seconds);
@@ -77,7 +82,7 @@ async fn the_life_of_a_link_is_said_in_words() {
 async fn every_wrong_query_is_refused_by_name() {
     let app = TestApp::spawn().await;
     let long = format!("public_id={}&format=jpg", "a".repeat(300));
-    let mut refusals = String::new();
+    let mut refusals = Vec::new();
     for query in [
         "",
         "public_id=a",
@@ -103,7 +108,30 @@ async fn every_wrong_query_is_refused_by_name() {
         &long,
     ] {
         let answer = app.get_json(&format!("/download-url?{query}")).await;
-        refusals.push_str(&format!("{} → {}\n", &query[..query.len().min(60)], failure(&answer)));
+        refusals.push(format!("{} → {}", &query[..query.len().min(60)], failure(&answer)));
     }
-    insta::assert_snapshot!(refusals, @"");
+    insta::assert_snapshot!(refusals.join("\n"), @"
+     → 400 invalid_query: public_id is missing
+    public_id=a → 400 invalid_query: format is missing, such as jpg
+    format=jpg → 400 invalid_query: public_id is missing
+    public_id=&format=jpg → 400 invalid_query: public_id must not be empty
+    public_id=a&format= → 400 invalid_query: format may be empty for resource_type=raw only
+    public_id[]=a&format=jpg → 400 invalid_query: the query has an unknown parameter `public_id[]`, expected one of `public_id`, `format`, `resource_type`, `type`, `attachment`, `expires_in`
+    public_id=a&public_id=b&format=jpg → 400 invalid_query: the query has a duplicate parameter `public_id`
+    public_id=a/../b&format=jpg → 400 invalid_query: public_id must not have `.` or `..` as a segment
+    public_id=%2e%2e/b&format=jpg → 400 invalid_query: public_id must not have `.` or `..` as a segment
+    public_id=a%00b&format=jpg → 400 invalid_query: public_id must not contain control characters
+    public_id=a%0d%0ab&format=jpg → 400 invalid_query: public_id must not contain control characters
+    public_id=a%26type=upload&format=jpg → 400 invalid_query: public_id must not contain `&`
+    public_id=/a&format=jpg → 400 invalid_query: public_id must not begin or end with a slash, or have two in a row
+    public_id=a&format=j/pg → 400 invalid_query: format must be 1 to 10 letters and digits, such as jpg
+    public_id=a&format=jpg%26b → 400 invalid_query: format must be 1 to 10 letters and digits, such as jpg
+    public_id=a&format=jpg&resource_type=auto → 400 invalid_query: resource_type must be image, video or raw
+    public_id=a&format=jpg&type=fetch → 400 invalid_query: type must be upload, private or authenticated
+    public_id=a&format=jpg&attachment=yes → 400 invalid_query: attachment must be true or false
+    public_id=a&format=jpg&expires_in=0 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 3600
+    public_id=a&format=jpg&expires_in=3601 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 3600
+    public_id=a&format=jpg&expires_in=1e3 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 3600
+    public_id=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa → 400 invalid_query: public_id must have at most 255 characters, not 300
+    ");
 }

@@ -25,7 +25,6 @@ pub(crate) const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) emulator_origin: String,
-    pub(crate) clock: Clock,
     pub(crate) client: reqwest::Client,
 }
 
@@ -48,10 +47,9 @@ impl TestApp {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let clock = Clock::frozen(NOW);
-        let state = AppState::new(&account, true, clock.clone()).unwrap();
+        let state = AppState::new(&account, true, Clock::frozen(NOW)).unwrap();
         tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
-        Self { address, emulator_origin, clock, client: client() }
+        Self { address, emulator_origin, client: client() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -144,7 +142,7 @@ pub(crate) fn text(value: &Value) -> String {
 
 pub(crate) fn client() -> reqwest::Client {
     let no_redirects = reqwest::redirect::Policy::none();
-    reqwest::Client::builder().redirect(no_redirects).timeout(Duration::from_secs(60)).build().unwrap()
+    reqwest::Client::builder().redirect(no_redirects).timeout(Duration::from_mins(1)).build().unwrap()
 }
 
 pub(crate) async fn read_json(response: Response) -> (StatusCode, Value) {

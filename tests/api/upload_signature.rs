@@ -10,16 +10,16 @@ async fn the_answer_is_what_the_contract_says() {
     let app = TestApp::spawn().await;
     let mut data = app.data("/upload-signature?resource_type=image").await;
     assert_eq!(data["uploadUrl"].take(), format!("{}/v1_1/demo/image/upload", app.emulator_origin));
-    insta::assert_snapshot!(data, @"");
+    insta::assert_snapshot!(data, @r#"{"apiKey":"123","cloudname":"demo","expiresAt":1720001800,"expiresIn":"30 mins","manualSignature":"15d8a47f3223e9cc1ae76e1bd4681a1d78d311c8","payload":{"folder":"kyc/1","timestamp":1719998200,"use_filename":true},"serverTime":1720000000,"signature":"15d8a47f3223e9cc1ae76e1bd4681a1d78d311c8","uploadUrl":null}"#);
 }
 
 #[tokio::test]
 async fn a_secured_upload_is_signed_as_private() {
     let app = TestApp::spawn().await;
     let data = app.data("/upload-signature?should_secure_asset=true").await;
-    insta::assert_snapshot!(data["payload"], @"");
+    insta::assert_snapshot!(data["payload"], @r#"{"folder":"kyc/1","timestamp":1719998200,"type":"private","use_filename":true}"#);
     let data = app.data("/upload-signature?should_secure_asset=false").await;
-    insta::assert_snapshot!(data["payload"], @"");
+    insta::assert_snapshot!(data["payload"], @r#"{"folder":"kyc/1","timestamp":1719998200,"use_filename":true}"#);
 }
 
 #[tokio::test]
@@ -35,7 +35,10 @@ async fn both_signatures_are_accepted_by_the_provider_whatever_is_configured() {
             )
             .await;
             let signed = app.data("/upload-signature").await;
-            assert_eq!(signed["signature"].as_str().unwrap().len(), if algorithm == Algorithm::Sha1 { 40 } else { 64 });
+            assert_eq!(
+                signed["signature"].as_str().unwrap().len(),
+                if algorithm == Algorithm::Sha1 { 40 } else { 64 }
+            );
             for name in ["signature", "manualSignature"] {
                 let mut signed = signed.clone();
                 signed["signature"] = signed[name].clone();
@@ -68,7 +71,7 @@ async fn a_signature_lives_as_long_as_the_profile_says_and_no_longer() {
 #[tokio::test]
 async fn every_wrong_query_is_refused_by_name() {
     let app = TestApp::spawn().await;
-    let mut refusals = String::new();
+    let mut refusals = Vec::new();
     for query in [
         "should_secure_asset=1",
         "should_secure_asset=True",
@@ -83,9 +86,21 @@ async fn every_wrong_query_is_refused_by_name() {
         "profile=%ff",
     ] {
         let answer = app.get_json(&format!("/upload-signature?{query}")).await;
-        refusals.push_str(&format!("{query} → {}\n", failure(&answer)));
+        refusals.push(format!("{query} → {}", failure(&answer)));
     }
-    insta::assert_snapshot!(refusals, @"");
+    insta::assert_snapshot!(refusals.join("\n"), @"
+    should_secure_asset=1 → 400 invalid_query: should_secure_asset must be true or false
+    should_secure_asset=True → 400 invalid_query: should_secure_asset must be true or false
+    should_secure_asset= → 400 invalid_query: should_secure_asset must be true or false
+    should_secure_asset[]=true → 400 invalid_query: the query has an unknown parameter `should_secure_asset[]`, expected one of `profile`, `should_secure_asset`, `resource_type`
+    should_secure_asset[a]=true → 400 invalid_query: the query has an unknown parameter `should_secure_asset[a]`, expected one of `profile`, `should_secure_asset`, `resource_type`
+    should_secure_asset=true&should_secure_asset=false → 400 invalid_query: the query has a duplicate parameter `should_secure_asset`
+    resource_type=pdf → 400 invalid_query: resource_type must be image, video, raw or auto
+    profile=nobody → 404 profile_not_found: there is no profile `nobody`
+    folder=elsewhere → 400 invalid_query: the query has an unknown parameter `folder`, expected one of `profile`, `should_secure_asset`, `resource_type`
+    public_id=a → 400 invalid_query: the query has an unknown parameter `public_id`, expected one of `profile`, `should_secure_asset`, `resource_type`
+    profile=%ff → 400 invalid_query: the query is not UTF-8
+    ");
 }
 
 #[tokio::test]

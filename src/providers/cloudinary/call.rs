@@ -120,15 +120,15 @@ impl AdminApi {
         }
     }
 
-    /// Shortens `message`, drops control characters, and blanks secret, key and anything that looks like a signature.
+    /// Shortens `message`, drops control characters, and blanks anything that looks like a signature, secret and key.
     fn without_credentials(&self, message: &str) -> String {
-        let message = message.replace(self.api_secret.expose_secret(), "…").replace(&self.api_key, "…");
-        let blank = |word: &str| {
+        let is_digest = |word: &str| {
             let hex = word.trim_matches(|character: char| !character.is_ascii_alphanumeric());
             hex.len() >= 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
         };
-        let words = message.split_whitespace().map(|word| if blank(word) { "…" } else { word });
+        let words = message.split_whitespace().map(|word| if is_digest(word) { "…" } else { word });
         let text = words.collect::<Vec<_>>().join(" ");
+        let text = text.replace(self.api_secret.expose_secret(), "…").replace(&self.api_key, "…");
         text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE_CHARACTERS).collect()
     }
 }
