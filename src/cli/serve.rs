@@ -10,17 +10,26 @@ use tokio::task::JoinHandle;
 use super::{emulator, runtime, shutdown};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs};
+use crate::config::{CloudinaryAccount, Config, EmulatorConfig, Problems, ServeArgs};
+use crate::profiles::Profiles;
 use crate::state::AppState;
 use crate::telemetry;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.check()?;
+    let profiles = profiles(&config)?;
     telemetry::start(&config.log);
-    runtime()?.block_on(serve(config))
+    runtime()?.block_on(serve(config, profiles))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// The profiles of the file, or the reference app's one.
+fn profiles(config: &Config) -> Result<Profiles, Problems> {
+    let Some(file) = &config.profiles else { return Ok(Profiles::reference()) };
+    let name = format!("PROFILES_FILE {}", file.path.display());
+    Profiles::from_toml(&file.text).map_err(|errors| Problems::of_each(&name, errors))
+}
+
+async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
     let mut account = config.cloudinary;
@@ -28,7 +37,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
         None => None,
     };
-    let state = AppState::new(&account, beside.is_some(), Clock::system())?;
+    let state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
     tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     if let Some(beside) = beside {
