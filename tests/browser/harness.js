@@ -169,9 +169,11 @@ export class Desk {
    * @param {number} [timeout] in milliseconds
    */
   async until(filename, state, timeout = DEADLINE_MS) {
-    const ends = [state, 'done', 'failed', 'cancelled', 'deleted'].map((end) => `[data-state="${end}"]`).join(',');
+    // What is to be deleted is done until then; in every other case `done` is the end.
+    const ends = state === 'deleted' ? [state] : [state, 'done', 'failed', 'cancelled', 'deleted'];
+    const reached = ends.map((end) => `[data-state="${end}"]`).join(',');
     const card = this.item(filename);
-    await card.and(this.page.locator(ends)).waitFor({ timeout }).catch(() => {});
+    await card.and(this.page.locator(reached)).waitFor({ timeout }).catch(() => {});
     const found = await card.getAttribute('data-state');
     const why = found === 'failed' ? await card.getByTestId('error').textContent() : '';
     assert.equal(found, state, `${filename}: ${why}`);
