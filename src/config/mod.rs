@@ -9,6 +9,7 @@ mod problems;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use axum::http::HeaderValue;
@@ -77,6 +78,12 @@ struct ListenArgs {
     /// Profiles file (TOML); without it the one profile `default` exists
     #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
     profiles_file: Option<String>,
+    /// How many proxies in front add to X-Forwarded-For and are ours [default: 0]
+    #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "NUMBER")]
+    trusted_proxy_hops: Option<String>,
+    /// How often one caller may sign, link and delete, or off [default: 300/min burst 100]
+    #[arg(long, env = "RATE_LIMIT", value_name = "LIMIT")]
+    rate_limit: Option<String>,
     /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     cors_allowed_origins: Option<String>,
@@ -115,6 +122,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Origins whose pages may call.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// How often one caller may call; `None` is as often as they like.
+    pub rate_limit: Option<RateLimitConfig>,
     /// How callers are authenticated.
     pub auth: AuthConfig,
     /// The account to sign for.
@@ -125,6 +134,17 @@ pub struct Config {
     pub emulator: Option<EmulatorConfig>,
     /// What is logged.
     pub log: LogConfig,
+}
+
+/// How often one caller may call.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimitConfig {
+    /// How many requests a minute, in the long run.
+    pub per_minute: NonZeroU32,
+    /// How many at once.
+    pub burst: NonZeroU32,
+    /// How many proxies in front are ours.
+    pub trusted_proxy_hops: usize,
 }
 
 /// The profiles file as it stands on disk.
@@ -161,6 +181,7 @@ impl ServeArgs {
         let auth = self.auth.check(&mut problems);
         let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
+        let rate_limit = self.listen.check_rate_limit(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
             Some(account) if self.emulator => account.held_against_emulator(emulator.as_ref(), &mut problems),
@@ -175,6 +196,7 @@ impl ServeArgs {
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
             auth,
+            rate_limit,
             cors_allowed_origins,
             cloudinary,
             profiles,
@@ -200,6 +222,12 @@ impl ListenArgs {
             );
         }
         Some(SocketAddr::new(host?, port?))
+    }
+
+    fn check_rate_limit(&self, problems: &mut Problems) -> Option<RateLimitConfig> {
+        let hops = problems.take("TRUSTED_PROXY_HOPS", parse_hops(self.trusted_proxy_hops.as_deref()));
+        let limit = problems.take("RATE_LIMIT", parse_rate_limit(self.rate_limit.as_deref()))??;
+        Some(RateLimitConfig { per_minute: limit.0, burst: limit.1, trusted_proxy_hops: hops? })
     }
 
     fn read_profiles(&self, problems: &mut Problems) -> Option<ProfilesFile> {
@@ -281,6 +309,23 @@ fn parse_host(text: Option<&str>) -> Result<IpAddr, NotA> {
 fn parse_port(text: Option<&str>, default: u16) -> Result<u16, NotA> {
     let Some(text) = present(text) else { return Ok(default) };
     text.parse().map_err(|_source| NotA { found: text.to_owned(), expected: "a port number from 0 to 65535" })
+}
+
+fn parse_hops(text: Option<&str>) -> Result<usize, NotA> {
+    let Some(text) = present(text) else { return Ok(0) };
+    let hops = text.parse().ok().filter(|hops| *hops <= 10);
+    hops.ok_or_else(|| NotA { found: text.to_owned(), expected: "a number of proxies from 0 to 10" })
+}
+
+/// Requests a minute and at once; `None` for `off`.
+fn parse_rate_limit(text: Option<&str>) -> Result<Option<(NonZeroU32, NonZeroU32)>, NotA> {
+    let text = present(text).unwrap_or("300/min burst 100");
+    if text == "off" {
+        return Ok(None);
+    }
+    let parsed = text.split_once("/min burst ").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let refusal = || NotA { found: text.to_owned(), expected: "a limit such as `300/min burst 100`, or off" };
+    parsed.map(Some).ok_or_else(refusal)
 }
 
 /// An origin exactly as a browser would send it.
