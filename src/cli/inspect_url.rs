@@ -33,7 +33,7 @@ pub(super) struct InspectUrlCommand {
     /// Cloud of URLs that name none (on a domain of your own) [default: the configured one]
     #[arg(long, value_name = "CLOUD")]
     cloud: Option<String>,
-    /// Host of addresses that begin with a slash [default: the configured secure_distribution]
+    /// Host of addresses that begin with a slash [default: a configured domain of your own]
     #[arg(long, value_name = "HOST")]
     host: Option<Authority>,
     #[command(flatten, next_help_heading = "Account")]

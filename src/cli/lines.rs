@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_passed_over_and_not_kept() {
-        let text = [vec![b'x'; MAX_LINE_BYTES as usize + 5], b"\nb".to_vec()].concat();
-        let mut lines = Lines::of(&text[..]);
+        let text = ["x".repeat(MAX_LINE_BYTES.try_into().unwrap()), "x\nb".to_owned()].concat();
+        let mut lines = Lines::of(text.as_bytes());
         assert_eq!(lines.next().unwrap(), Some((1, Err(BadLine::TooLong))));
         assert_eq!(lines.next().unwrap(), Some((2, Ok("b"))));
     }

@@ -17,6 +17,11 @@ impl Problems {
         result.map_err(|why| self.add(name, why)).ok()
     }
 
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Hands out `value` if nothing is wrong.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {

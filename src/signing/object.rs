@@ -39,7 +39,9 @@ pub enum BadObject {
     #[error("is not a JSON object")]
     NotAnObject,
     /// A member that has no text of its own.
-    #[error("`{0}` holds an object, which is not signed: write it as the text that is sent, such as k=v|k2=v2")]
+    #[error(
+        "`{0}` holds an object, which is not signed: write it as the text that is sent, such as k=v|k2=v2"
+    )]
     Nested(String),
     /// A number that no SDK can hold.
     #[error("`{0}` is a number that is too large")]
@@ -322,7 +324,7 @@ mod tests {
     #[test]
     fn every_kind_of_value_has_one_text() {
         for (json, expected) in [
-            (r#"{}"#, ""),
+            ("{}", ""),
             (r#"{"b":1,"a":"x"}"#, "a=x&b=1"),
             (r#"{"a":null,"b":"","c":[],"d":[""],"e":[null]}"#, ""),
             (r#"{"a":true,"b":false,"c":0}"#, "a=true&b=false&c=0"),
