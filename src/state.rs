@@ -46,9 +46,14 @@ pub struct Cloudinary {
 }
 
 impl AppState {
-    /// The state of a service that signs for `account`; `emulated` where the emulator runs beside it.
-    pub fn new(account: &CloudinaryAccount, emulated: bool, clock: Clock) -> Result<Self, NoClient> {
-        let profiles = Profiles::reference();
+    /// The state of a service that signs for `account` what `profiles` allow; `emulated` where the emulator runs beside
+    /// it.
+    pub fn new(
+        account: &CloudinaryAccount,
+        emulated: bool,
+        profiles: Profiles,
+        clock: Clock,
+    ) -> Result<Self, NoClient> {
         let cloudinary = Cloudinary {
             cloud: account.cloud.clone(),
             api_key: account.api_key.clone(),

@@ -12,7 +12,7 @@ use validator::Validate;
 use super::ApiError;
 use super::error::InvalidItem;
 use super::extract::{ApiBody, ApiJson};
-use crate::auth::Caller;
+use crate::auth::{Action, Caller};
 use crate::delivery::{
     AssetAddress, DeliveryType, DeliveryUrl, DeliveryUrlError, NotAResourceType, OurDelivery, ResourceType,
 };
@@ -69,16 +69,22 @@ pub(super) async fn delete(
     caller: Caller,
     ApiBody(request): ApiBody<DeleteRequest, MAX_BODY_BYTES>,
 ) -> Result<ApiJson<DeleteFilesResponse>, ApiError> {
-    let Caller::Anonymous = caller;
+    caller.may(Action::Delete)?;
     let items = parse_items(request.urls, &app.cloudinary.delivery)?;
-    let assets: Vec<_> = items.iter().map(|item| item.asset.clone()).collect();
-    let reports = app.cloudinary.admin.delete(&assets, TIME_LIMIT).await;
+    let (owned, others): (Vec<_>, Vec<_>) = items
+        .iter()
+        .map(|item| item.asset.clone())
+        .partition(|asset| app.profiles.owns(&caller, asset.public_id.as_str()));
+    let mut reports = app.cloudinary.admin.delete(&owned, TIME_LIMIT).await;
+    // What is not the caller's is answered as if it were not there, and the provider is not asked.
+    reports.extend(BatchReport::all_not_found(&others));
     let failed = reports.iter().any(|report| report.error.is_some());
+    let items_asked = items.len();
     let response = DeleteFilesResponse::new(items, reports);
     let left = response.results.iter().filter(|result| result.outcome == "failed").count();
     if failed || left > 0 {
         let message =
-            format!("{left} of {} files may still be there; the request can be repeated", assets.len());
+            format!("{left} of {items_asked} files may still be there; the request can be repeated");
         let data = serde_json::to_value(response).unwrap_or_default();
         return Err(ApiError::ProviderFailed { message, data });
     }

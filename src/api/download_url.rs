@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
-use crate::auth::Caller;
+use crate::auth::{Action, Caller};
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, PublicId, ResourceType};
 use crate::signing::cloudinary::DownloadRequest;
@@ -57,8 +57,11 @@ pub(super) async fn create(
     caller: Caller,
     ApiQuery(query): ApiQuery<DownloadQuery>,
 ) -> Result<ApiJson<DownloadResponse>, ApiError> {
-    let Caller::Anonymous = caller;
+    caller.may(Action::Download)?;
     let download = Download::try_from(query)?;
+    if !app.profiles.owns(&caller, download.public_id.as_str()) {
+        return Err(ApiError::AssetNotFound);
+    }
     Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))
 }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::auth::Forbidden;
 use crate::profiles::{ProfileNotFound, Refusal};
 
 /// What a request can fail with.
@@ -26,6 +27,12 @@ pub enum ApiError {
     /// 400: items of the body break rules, each named by its index.
     #[error("{}", InvalidItem::sentence(.0))]
     InvalidItems(Vec<InvalidItem>),
+    /// 403: a known caller who may not do this.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// 404: there is no such asset, or it is not the caller's.
+    #[error("there is no such asset")]
+    AssetNotFound,
     /// 404: no such profile.
     #[error(transparent)]
     ProfileNotFound(#[from] ProfileNotFound),
@@ -38,9 +45,17 @@ pub enum ApiError {
     /// 415: the body is not said to be JSON.
     #[error("the body must be JSON, sent with the header Content-Type: application/json")]
     UnsupportedMediaType,
-    /// 422: well-formed, but the profile says no.
+    /// 403 or 422: well-formed, but the profile says no to the caller, or to what they ask for.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The error of one item of a list.
+    #[error("{place}: {error}")]
+    At {
+        /// Which item.
+        place: String,
+        /// What is wrong with it.
+        error: Box<Self>,
+    },
     /// 502: the provider failed; what was done is in the data.
     #[error("{message}")]
     ProviderFailed {
@@ -92,31 +107,43 @@ impl Display for InvalidItem {
 }
 
 impl ApiError {
-    const fn status(&self) -> StatusCode {
+    /// The same error, said to be of one item of a list.
+    pub(super) fn at(self, place: impl Display) -> Self {
+        Self::At { place: place.to_string(), error: Box::new(self) }
+    }
+
+    fn status(&self) -> StatusCode {
         match self {
             Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
-            Self::ProfileNotFound(_) => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::ProfileNotFound(_) | Self::AssetNotFound => StatusCode::NOT_FOUND,
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::At { error, .. } => error.status(),
         }
     }
 
-    const fn code(&self) -> &'static str {
+    fn code(&self) -> &'static str {
         match self {
             Self::InvalidQuery(_) => "invalid_query",
             Self::InvalidBody(_) => "invalid_body",
             Self::InvalidItems(_) => "invalid_urls",
+            Self::Forbidden(_) => "forbidden",
+            Self::AssetNotFound => "not_found",
             Self::ProfileNotFound(_) => "profile_not_found",
             Self::BodyTimeout(_) => "body_timeout",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::ShuttingDown => "shutting_down",
+            Self::At { error, .. } => error.code(),
         }
     }
 }

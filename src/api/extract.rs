@@ -168,7 +168,17 @@ struct Envelope<T> {
 
 impl<T: Serialize> IntoResponse for ApiJson<T> {
     fn into_response(self) -> Response {
-        let mut response = axum::Json(Envelope { status: "success", data: self.0 }).into_response();
+        NoStoreJson(Envelope { status: "success", data: self.0 }).into_response()
+    }
+}
+
+/// A successful answer of a shape of its own, never to be cached.
+#[derive(Debug)]
+pub(super) struct NoStoreJson<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for NoStoreJson<T> {
+    fn into_response(self) -> Response {
+        let mut response = axum::Json(self.0).into_response();
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

@@ -17,7 +17,7 @@ use crate::state::AppState;
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
     Router::new()
-        .route("/upload-signature", get(upload_signature::create))
+        .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
         .route("/delete-files", delete(delete_files::delete))
         .route("/livez", get(health::live))

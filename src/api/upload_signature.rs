@@ -1,23 +1,55 @@
-//! `/upload-signature`: signs one upload.
+//! `/upload-signature`: signs uploads. GET for one, POST for parameters of the client's own, many at once, or the
+//! parameters that an upload widget composed.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use validator::Validate;
 
 use super::ApiError;
-use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
+use super::extract::{ApiBody, ApiJson, ApiQuery, NoStoreJson, breaks, true_or_false};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
-use crate::profiles::{DEFAULT_PROFILE, Grant, NotAnUploadResourceType, UploadRequest};
-use crate::signing::{Params, Signature};
+use crate::profiles::{DEFAULT_PROFILE, Grant, NotAnUploadResourceType, UploadRequest, UploadResourceType};
+use crate::signing::{ParamValue, Params, Signature};
 use crate::state::{AppState, Cloudinary};
 
-/// What a client asks for, as text.
+/// The most bytes of a body.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What a client asks for in a query, as text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignatureQuery {
     profile: Option<String>,
     should_secure_asset: Option<String>,
     resource_type: Option<String>,
+}
+
+/// What a client asks for in a body: one upload, `uploads`, or `paramsToSign`.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignatureRequest {
+    profile: Option<String>,
+    should_secure_asset: Option<bool>,
+    resource_type: Option<String>,
+    params: Option<BTreeMap<String, ParamValue>>,
+    #[validate(length(min = 1, max = 100, message = "must hold 1 to 100 items"))]
+    uploads: Option<Vec<UploadItem>>,
+    #[serde(rename = "paramsToSign")]
+    params_to_sign: Option<BTreeMap<String, ParamValue>>,
+}
+
+/// One of many uploads.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct UploadItem {
+    profile: Option<String>,
+    should_secure_asset: Option<bool>,
+    resource_type: Option<String>,
+    params: BTreeMap<String, ParamValue>,
 }
 
 /// A signed permission to upload.
@@ -35,29 +67,133 @@ pub(super) struct SignatureResponse {
     upload_url: String,
 }
 
+/// The answer to `paramsToSign`: widgets read the top level.
+#[derive(Debug, Serialize)]
+struct ApprovedResponse {
+    status: &'static str,
+    signature: Signature,
+}
+
 /// Signs one upload for the caller, under a profile.
 pub(super) async fn create(
     State(app): State<AppState>,
     caller: Caller,
     ApiQuery(query): ApiQuery<SignatureQuery>,
 ) -> Result<ApiJson<SignatureResponse>, ApiError> {
-    let profile = app.profiles.get(query.profile.as_deref().unwrap_or(DEFAULT_PROFILE))?;
-    let grant = profile.grant(&caller, query.try_into()?, app.clock.now())?;
-    Ok(ApiJson(SignatureResponse::sign(grant, &app.cloudinary)))
+    sign_one(&app, &caller, query.profile.as_deref(), query.request()?).map(ApiJson)
 }
 
-impl TryFrom<SignatureQuery> for UploadRequest {
-    type Error = ApiError;
+/// Signs what the body asks for: one upload, up to 100, or a widget's parameters.
+pub(super) async fn create_from_body(
+    State(app): State<AppState>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ProfileQuery>,
+    ApiBody(mut request): ApiBody<SignatureRequest, MAX_BODY_BYTES>,
+) -> Result<Response, ApiError> {
+    request.take_profile_of(query)?;
+    match (request.uploads.take(), request.params_to_sign.take()) {
+        (None, None) => Ok(ApiJson(request.into_item().sign(&app, &caller)?).into_response()),
+        (Some(uploads), None) if request.is_otherwise_empty() => sign_many(&app, &caller, uploads),
+        (None, Some(asked)) if request.names_a_profile_at_most() => approve(&app, &caller, request.profile.as_deref(), asked),
+        _ => Err(ApiError::InvalidBody(
+            "the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, or `paramsToSign`"
+                .to_owned(),
+        )),
+    }
+}
 
-    fn try_from(query: SignatureQuery) -> Result<Self, Self::Error> {
-        let resource_type = query.resource_type.as_deref().map(str::parse);
-        Ok(Self {
-            should_secure_asset: true_or_false("should_secure_asset", query.should_secure_asset.as_deref())?,
-            resource_type: resource_type
-                .transpose()
-                .map_err(|error: NotAnUploadResourceType| breaks("resource_type", error))?
-                .unwrap_or_default(),
+/// A widget's endpoint is a plain URL, so that its profile can stand in the query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileQuery {
+    profile: Option<String>,
+}
+
+fn sign_one(
+    app: &AppState,
+    caller: &Caller,
+    profile: Option<&str>,
+    request: UploadRequest,
+) -> Result<SignatureResponse, ApiError> {
+    let profile = app.profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
+    let grant = profile.grant(caller, request, app.clock.now())?;
+    Ok(SignatureResponse::sign(grant, &app.cloudinary))
+}
+
+/// All or none: the first upload that is refused is named by its index.
+fn sign_many(app: &AppState, caller: &Caller, uploads: Vec<UploadItem>) -> Result<Response, ApiError> {
+    let sign = |(index, upload): (usize, UploadItem)| {
+        upload.sign(app, caller).map_err(|error| error.at(format_args!("uploads[{index}]")))
+    };
+    let signed: Vec<_> = uploads.into_iter().enumerate().map(sign).collect::<Result<_, _>>()?;
+    Ok(ApiJson(signed).into_response())
+}
+
+/// Signs a widget's own parameters, if they are what the profile fixes or opens.
+fn approve(
+    app: &AppState,
+    caller: &Caller,
+    profile: Option<&str>,
+    asked: BTreeMap<String, ParamValue>,
+) -> Result<Response, ApiError> {
+    let profile = app.profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
+    let params = profile.approve(caller, asked, app.clock.now())?;
+    let signature = app.cloudinary.signer.sign(&params);
+    Ok(NoStoreJson(ApprovedResponse { status: "success", signature }).into_response())
+}
+
+fn parse_resource_type(text: Option<&str>) -> Result<Option<UploadResourceType>, NotAnUploadResourceType> {
+    text.map(str::parse).transpose()
+}
+
+impl SignatureQuery {
+    fn request(&self) -> Result<UploadRequest, ApiError> {
+        let resource_type = parse_resource_type(self.resource_type.as_deref());
+        Ok(UploadRequest {
+            should_secure_asset: true_or_false("should_secure_asset", self.should_secure_asset.as_deref())?,
+            resource_type: resource_type.map_err(|error| breaks("resource_type", error))?,
+            params: BTreeMap::new(),
         })
+    }
+}
+
+impl SignatureRequest {
+    fn take_profile_of(&mut self, query: ProfileQuery) -> Result<(), ApiError> {
+        if query.profile.is_some() && self.profile.is_some() && query.profile != self.profile {
+            return Err(breaks("profile", "differs from the profile in the body: leave one of them out"));
+        }
+        self.profile = self.profile.take().or(query.profile);
+        Ok(())
+    }
+
+    const fn names_a_profile_at_most(&self) -> bool {
+        self.should_secure_asset.is_none() && self.resource_type.is_none() && self.params.is_none()
+    }
+
+    const fn is_otherwise_empty(&self) -> bool {
+        self.names_a_profile_at_most() && self.profile.is_none()
+    }
+
+    fn into_item(self) -> UploadItem {
+        UploadItem {
+            profile: self.profile,
+            should_secure_asset: self.should_secure_asset,
+            resource_type: self.resource_type,
+            params: self.params.unwrap_or_default(),
+        }
+    }
+}
+
+impl UploadItem {
+    fn sign(self, app: &AppState, caller: &Caller) -> Result<SignatureResponse, ApiError> {
+        let resource_type = parse_resource_type(self.resource_type.as_deref())
+            .map_err(|error| ApiError::InvalidBody(format!("resource_type {error}")))?;
+        let request = UploadRequest {
+            should_secure_asset: self.should_secure_asset,
+            resource_type,
+            params: self.params,
+        };
+        sign_one(app, caller, self.profile.as_deref(), request)
     }
 }
 

@@ -5,10 +5,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::output::Output;
-use super::{Answer, runtime};
+use super::{Answer, profile, runtime};
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, Config, DotEnv, ServeArgs};
-use crate::profiles::Profiles;
+use crate::profiles::{Profile, Profiles};
 use crate::providers::cloudinary::{AdminApi, CallError};
 
 const EXAMPLES: &str = "\
@@ -39,8 +39,9 @@ pub(super) struct Sources<'a> {
 
 pub(super) fn run(command: &CheckCommand, sources: &Sources<'_>) -> anyhow::Result<Answer> {
     let config = command.serve.check()?;
+    let profiles = profile::read(config.profiles.as_ref())?;
     let mut output = Output::stdout();
-    show(&config, sources, &mut output)?;
+    show(&config, &profiles, sources, &mut output)?;
     let answer = if command.online { ask(&config.cloudinary, &mut output)? } else { Answer::Yes };
     output.finish()?;
     Ok(answer)
@@ -49,14 +50,18 @@ pub(super) fn run(command: &CheckCommand, sources: &Sources<'_>) -> anyhow::Resu
 /// Settings of the account, by the part that names them and by the URL that names them all.
 const ACCOUNT: [&str; 2] = ["cloudinary_url", "cloudinary_url_file"];
 
-fn show(config: &Config, sources: &Sources<'_>, output: &mut Output) -> std::io::Result<()> {
+fn show(
+    config: &Config,
+    profiles: &Profiles,
+    sources: &Sources<'_>,
+    output: &mut Output,
+) -> std::io::Result<()> {
     let account = &config.cloudinary;
     let of_account = |part| sources.first(&[ACCOUNT[0], ACCOUNT[1], part]);
     let option = sources.first(&ACCOUNT);
     let option = |is_default: bool| if is_default { "default".to_owned() } else { option.clone() };
     let defaults = CloudinaryAccount::new(String::new(), String::new(), "".into());
-    let profiles = Profiles::reference();
-    let names = profiles.default_profile().map_or("", |profile| profile.name());
+    let names: Vec<_> = profiles.iter().map(Profile::name).collect();
     let rows = [
         ("cloud", account.cloud.clone(), of_account("cloudinary_cloud_name")),
         ("api key", account.api_key.clone(), of_account("cloudinary_api_key")),
@@ -73,7 +78,7 @@ fn show(config: &Config, sources: &Sources<'_>, output: &mut Output) -> std::io:
             option(account.upload_prefix == defaults.upload_prefix),
         ),
         ("listen", config.listen.to_string(), sources.both("host", "port")),
-        ("profiles", names.to_owned(), "default".to_owned()),
+        ("profiles", names.join(", "), sources.first(&["profiles_file"])),
     ];
     for (name, value, source) in rows {
         let name = output.paint(Style::new().bold(), &format!("{name:<19}"));

@@ -7,20 +7,22 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{emulator, runtime, shutdown};
+use super::{emulator, profile, runtime, shutdown};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs};
+use crate::profiles::Profiles;
 use crate::state::AppState;
 use crate::telemetry;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.check()?;
+    let profiles = profile::read(config.profiles.as_ref())?;
     telemetry::start(&config.log);
-    runtime()?.block_on(serve(config))
+    runtime()?.block_on(serve(config, profiles))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
     let mut account = config.cloudinary;
@@ -28,7 +30,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
         None => None,
     };
-    let state = AppState::new(&account, beside.is_some(), Clock::system())?;
+    let state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
     tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     if let Some(beside) = beside {

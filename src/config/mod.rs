@@ -98,9 +98,19 @@ struct ListenArgs {
     /// Who may call: none (everybody who reaches the address)
     #[arg(long, env = "AUTH", value_name = "HOW")]
     auth: Option<String>,
+    #[command(flatten)]
+    profiles: ProfilesArgs,
     /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     cors_allowed_origins: Option<String>,
+}
+
+/// Where profiles come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfilesArgs {
+    /// Profiles file (TOML); without it the one profile `default` exists
+    #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
+    profiles_file: Option<String>,
 }
 
 /// Where the emulator listens and keeps its assets.
@@ -138,10 +148,21 @@ pub struct Config {
     pub cors_allowed_origins: Vec<HeaderValue>,
     /// The account to sign for.
     pub cloudinary: CloudinaryAccount,
+    /// The text of the profiles file.
+    pub profiles: Option<ProfilesFile>,
     /// Set when the emulator runs beside the service.
     pub emulator: Option<EmulatorConfig>,
     /// What is logged.
     pub log: LogConfig,
+}
+
+/// The profiles file as it stands on disk.
+#[derive(Clone, Debug)]
+pub struct ProfilesFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: String,
 }
 
 /// The emulator's settings, checked.
@@ -177,11 +198,13 @@ impl ServeArgs {
                 None
             }),
         };
+        let profiles = self.listen.profiles.read(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
             cors_allowed_origins,
             cloudinary,
+            profiles,
             emulator: emulator.filter(|_| self.emulator),
             log,
         });
@@ -216,6 +239,19 @@ impl ListenArgs {
             .filter(|origin| !origin.is_empty())
             .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
             .collect()
+    }
+}
+
+impl ProfilesArgs {
+    /// Reads the file, if one is named.
+    pub fn read(&self, problems: &mut Problems) -> Option<ProfilesFile> {
+        let path = PathBuf::from(present(self.profiles_file.as_deref())?);
+        let text = problems.take(
+            "PROFILES_FILE",
+            std::fs::read_to_string(&path)
+                .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
+        )?;
+        Some(ProfilesFile { path, text })
     }
 }
 

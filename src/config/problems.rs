@@ -22,6 +22,13 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// One wrong setting for each of `whys`.
+    pub fn of_each<E: fmt::Display>(name: &str, whys: impl IntoIterator<Item = E>) -> Self {
+        let mut problems = Self::default();
+        whys.into_iter().for_each(|why| problems.add(name, why));
+        problems
+    }
+
     /// Hands out `value` if nothing is wrong.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {

@@ -4,7 +4,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -131,12 +130,6 @@ fn with_body(status: StatusCode, body: String) -> Response {
 fn broken_connection() -> Response {
     let failure = Err::<Bytes, _>(std::io::Error::other("injected fault"));
     Body::from_stream(stream::iter([failure])).into_response()
-}
-
-/// Reads what the client still sends, or it would see a reset instead of the answer.
-pub(super) async fn drain(request: Request) {
-    let mut body = request.into_body().into_data_stream();
-    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut body).await {}
 }
 
 /// The faults that are set, in order: the first that matches happens.

@@ -261,3 +261,23 @@ impl Stream for PiecewiseBody {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use futures_util::task::noop_waker_ref;
+
+    use super::*;
+
+    #[test]
+    fn a_body_pauses_after_every_piece_so_that_the_parser_looks_at_it() {
+        let pieces = ["a", "b"].map(|text| Ok::<_, std::io::Error>(Bytes::from(text)));
+        let backlog = Backlog::default();
+        let mut body = PiecewiseBody::new(Body::from_stream(stream::iter(pieces)), backlog.clone());
+        let mut poll = || Pin::new(&mut body).poll_next(&mut Context::from_waker(noop_waker_ref()));
+        assert!(matches!(poll(), Poll::Ready(Some(Ok(_)))));
+        assert!(poll().is_pending());
+        assert!(matches!(poll(), Poll::Ready(Some(Ok(_)))));
+        assert_eq!(backlog.grow(0), 2);
+    }
+}

@@ -31,6 +31,7 @@ mod range;
 mod refusal;
 mod routes;
 mod store;
+mod unread;
 mod upload;
 mod verify;
 

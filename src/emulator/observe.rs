@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Backend;
-use super::faults::{Fault, drain};
+use super::faults::Fault;
 
 /// Tells answers apart in the provider's logs and in ours.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,8 +58,6 @@ async fn suffer(fault: Fault, request: Request, next: Next) -> Response {
     };
     if is_after_effect {
         next.run(request).await;
-    } else if !is_reset {
-        drain(request).await;
     }
     if is_reset {
         answer.extensions_mut().insert(Dropped);

@@ -90,7 +90,7 @@ pub(super) enum Refusal {
     Json(#[source] serde_json::Error),
     #[error("The body is not a JSON object")]
     JsonIsNotAnObject,
-    #[error("The body is not a form: {0}")]
+    #[error("The body is not a form: {}", form_problem(.0))]
     Multipart(#[source] multer::Error),
     #[error("The body broke off")]
     BodyBrokeOff(#[source] axum::Error),
@@ -129,8 +129,10 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if let Self::Store(cause) = &self {
-            tracing::error!(%cause, "the emulator's store failed");
+        match &self {
+            Self::Store(cause) => tracing::error!(%cause, "the emulator's store failed"),
+            Self::InvalidSignature { .. } => tracing::warn!("a signature was refused"),
+            _ => {}
         }
         let message = self.to_string();
         let mut response = match self {
@@ -139,6 +141,14 @@ impl IntoResponse for Refusal {
         };
         response.headers_mut().insert(X_CLD_ERROR, header_text(&message));
         response
+    }
+}
+
+/// What is wrong with a form; where its body failed, what is wrong with the body.
+fn form_problem(problem: &multer::Error) -> String {
+    match problem {
+        multer::Error::StreamReadFailed(cause) => cause.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -14,7 +14,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::refusal::{Refusal, X_CLD_ERROR};
-use super::{Backend, admin, control, delivery, destroy, download, observe, upload};
+use super::{Backend, admin, control, delivery, destroy, download, observe, unread, upload};
 
 /// Everything an emulator serves.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -35,6 +35,7 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         // Bodies are streamed and bounded where they are read.
         .layer(DefaultBodyLimit::disable())
         .layer(strike)
+        .layer(from_fn(unread::read_to_end))
         .layer(cors())
         .layer(observe);
     provider.nest("/_emulator", control_routes()).with_state(backend)

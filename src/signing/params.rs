@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 /// One parameter's value, as JSON spells it and as it goes over the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a text, a number, true, false, or a list of these")]
 pub enum ParamValue {
     /// Sent as `true` or `false`.
     Bool(bool),

@@ -10,6 +10,7 @@ use countersign::clock::{Clock, UnixSeconds};
 use countersign::config::CloudinaryAccount;
 use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
+use countersign::profiles::Profiles;
 use countersign::state::AppState;
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -34,10 +35,24 @@ impl TestApp {
         Self::spawn_with(|account| account, Vec::new()).await
     }
 
+    /// The same under the profiles of a TOML file.
+    pub(crate) async fn spawn_under(profiles: &str) -> Self {
+        let profiles = Profiles::from_toml(profiles).unwrap();
+        Self::start(|account| account, Vec::new(), profiles).await
+    }
+
     /// The same with an account changed by `change`, and with these origins allowed.
     pub(crate) async fn spawn_with(
         change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
         origins: Vec<HeaderValue>,
+    ) -> Self {
+        Self::start(change, origins, Profiles::reference()).await
+    }
+
+    async fn start(
+        change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
+        origins: Vec<HeaderValue>,
+        profiles: Profiles,
     ) -> Self {
         let account = CloudinaryAccount::new("demo".to_owned(), "123".to_owned(), "abcd".into());
         let emulator = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +62,7 @@ impl TestApp {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = AppState::new(&account, true, Clock::frozen(NOW)).unwrap();
+        let state = AppState::new(&account, true, profiles, Clock::frozen(NOW)).unwrap();
         tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
         Self { address, emulator_origin, client: client() }
     }
@@ -90,6 +105,12 @@ impl TestApp {
         let form = upload_form(&signed).part("file", Part::bytes(bytes).file_name(name.to_owned()));
         let request = self.client.post(signed["uploadUrl"].as_str().unwrap()).multipart(form);
         read_json(request.send().await.unwrap()).await
+    }
+
+    /// Posts a JSON body.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = self.client.post(self.url(path)).header("content-type", "application/json");
+        read_json(request.body(body.to_string()).send().await.unwrap()).await
     }
 
     /// Calls the emulator's control API.

@@ -11,6 +11,7 @@ mod edges;
 mod logs;
 mod reference_defects;
 mod rings;
+mod sign_from_body;
 mod upload_signature;
 
 mod emulator;

@@ -29,7 +29,7 @@ fn sources(module: &str) -> Vec<(PathBuf, String)> {
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.is_file() {
+        } else if path.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             // In-file tests may use what they like; they stand at the end.
             let code = text.split("#[cfg(test)]").next().unwrap().to_owned();

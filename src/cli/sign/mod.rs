@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::output::{Output, say};
+use super::profile::CallerArgs;
 use super::{Answer, Usage};
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, CloudinaryArgs};
+use crate::config::{CloudinaryAccount, CloudinaryArgs, ProfilesArgs};
 use crate::profiles::UploadResourceType;
 use crate::signing::Algorithm;
 use crate::signing::cloudinary::{NOT_SIGNED, SignatureVersion, Signer};
@@ -47,6 +48,8 @@ pub(super) struct SignCommand {
     /// Sign what this profile grants; without it, exactly the parameters given and the time
     #[arg(long, value_name = "PROFILE", group = "one upload")]
     profile: Option<String>,
+    #[command(flatten)]
+    caller: CallerArgs,
     /// A parameter to sign and send, such as folder=kyc/1; can be given again
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param, group = "one upload")]
     params: Vec<(String, String)>,
@@ -74,6 +77,8 @@ pub(super) struct SignCommand {
     /// File with the API secret to sign with, instead of the account's
     #[arg(long, value_name = "FILE", requires = "batch")]
     secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    profiles: ProfilesArgs,
     #[command(flatten, next_help_heading = "Account")]
     account: CloudinaryArgs,
 }

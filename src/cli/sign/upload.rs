@@ -6,13 +6,13 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::SignCommand;
-use crate::auth::Caller;
 use crate::cli::Usage;
 use crate::cli::moments::in_utc;
 use crate::cli::output::Output;
+use crate::cli::profile;
 use crate::clock::UnixSeconds;
 use crate::config::CloudinaryAccount;
-use crate::profiles::{PROVIDER_WINDOW_SECONDS, Profiles, UploadRequest, UploadResourceType};
+use crate::profiles::{PROVIDER_WINDOW_SECONDS, UploadRequest, UploadResourceType};
 use crate::signing::cloudinary::string_to_sign;
 use crate::signing::{ParamValue, Params, Signature};
 
@@ -34,6 +34,7 @@ pub(super) struct SignedUpload {
 struct Permission {
     params: Params,
     expires_at: UnixSeconds,
+    resource_type: UploadResourceType,
 }
 
 impl SignedUpload {
@@ -42,11 +43,10 @@ impl SignedUpload {
         command: &SignCommand,
         account: &CloudinaryAccount,
         now: UnixSeconds,
-    ) -> Result<Self, Usage> {
-        let resource_type = command.resource_type.unwrap_or_default();
-        let Permission { params, expires_at } = match &command.profile {
-            Some(name) => granted(name, resource_type, now)?.with(&command.params)?,
-            None => free(&command.params, now)?,
+    ) -> anyhow::Result<Self> {
+        let Permission { params, expires_at, resource_type } = match &command.profile {
+            Some(name) => granted(command, name, now)?.with(&command.params)?,
+            None => free(command, now)?,
         };
         let signer = command.signer(account);
         let string_to_sign = string_to_sign(&params, signer.version());
@@ -92,23 +92,32 @@ impl SignedUpload {
     }
 }
 
-fn granted(profile: &str, resource_type: UploadResourceType, now: UnixSeconds) -> Result<Permission, Usage> {
-    let profiles = Profiles::reference();
-    let profile = profiles.get(profile).map_err(|error| Usage(error.to_string()))?;
-    let request = UploadRequest { resource_type, ..UploadRequest::default() };
-    let grant = profile.grant(&Caller::Anonymous, request, now).map_err(|error| Usage(error.to_string()))?;
-    Ok(Permission { expires_at: grant.expires_at(), params: grant.params })
+fn granted(command: &SignCommand, name: &str, now: UnixSeconds) -> anyhow::Result<Permission> {
+    let profiles = profile::read_file(&command.profiles)?;
+    let profile = profiles.get(name).map_err(|error| Usage(error.to_string()))?;
+    let request = UploadRequest { resource_type: command.resource_type, ..UploadRequest::default() };
+    let grant = profile.grant(&command.caller.caller(name), request, now)?;
+    Ok(Permission {
+        expires_at: grant.expires_at(),
+        params: grant.params,
+        resource_type: grant.resource_type,
+    })
 }
 
-/// Exactly these parameters, and the time unless they name it.
-fn free(given: &[(String, String)], now: UnixSeconds) -> Result<Permission, Usage> {
-    let named = given.iter().find(|(name, _)| name == "timestamp");
+/// Exactly the parameters given, and the time unless they name it.
+fn free(command: &SignCommand, now: UnixSeconds) -> Result<Permission, Usage> {
+    let named = command.params.iter().find(|(name, _)| name == "timestamp");
     let timestamp = named.map_or(Ok(now), |(_, text)| parse_timestamp(text, now))?;
-    let mut params = Params::with_capacity(given.len() + 1);
+    let mut params = Params::with_capacity(command.params.len() + 1);
     if named.is_none() {
         params.push("timestamp", now.0);
     }
-    Permission { params, expires_at: timestamp.plus(PROVIDER_WINDOW_SECONDS) }.with(given)
+    let permission = Permission {
+        params,
+        expires_at: timestamp.plus(PROVIDER_WINDOW_SECONDS),
+        resource_type: command.resource_type.unwrap_or_default(),
+    };
+    permission.with(&command.params)
 }
 
 impl Permission {

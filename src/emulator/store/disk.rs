@@ -1,7 +1,7 @@
 //! The directory: what is renamed, synced and removed in which order, so that a crash leaves nothing half done.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::{Asset, Incoming, StoreError};
+
+/// What the names of incoming files begin with.
+const INCOMING_PREFIX: &str = "upload-";
 
 /// The directory of a store.
 #[derive(Debug)]
@@ -41,17 +44,16 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Every asset that has both its metadata and its content.
+    /// Every asset that has both its metadata and its content. Metadata that cannot be read stops the start, because
+    /// to go on would be to remove the content that it describes.
     pub(super) fn read_assets(&self) -> Result<Vec<Asset>, StoreError> {
         let mut assets = Vec::new();
         for path in list(&self.assets())? {
-            let text = fs::read(&path).map_err(failed("read", &path))?;
-            let Ok(asset) = serde_json::from_slice::<Asset>(&text) else {
-                // Kept, not removed: it may be of a newer release.
-                tracing::warn!(path = %path.display(), "not an asset, left alone");
+            let Some(id) = metadata_id(&path) else {
                 continue;
             };
-            if is_hex(&asset.id) && is_hex(&asset.version_id) && self.content_path(&asset).is_file() {
+            let asset = read_asset(&path, id)?;
+            if self.content_path(&asset).is_file() {
                 assets.push(asset);
             } else {
                 tracing::warn!(path = %path.display(), "the content of an asset is missing");
@@ -60,16 +62,19 @@ impl Disk {
         Ok(assets)
     }
 
-    /// Removes what uploads and deletions left behind when they were cut off.
+    /// Removes what uploads and deletions left behind when they were cut off. Only files with names that are made here
+    /// go: the directory may hold others that are dear to somebody.
     pub(super) fn remove_strays<'a>(
         &self,
         assets: impl Iterator<Item = &'a Asset>,
     ) -> Result<(), StoreError> {
         let known: HashSet<OsString> = assets.map(|asset| content_name(asset).into()).collect();
-        let incoming = list(&self.incoming())?;
-        let contents = list(&self.files())?.into_iter();
+        let is_ours = |path: &PathBuf| is_named(path, |name| name.starts_with(INCOMING_PREFIX));
+        let incoming = list(&self.incoming())?.into_iter().filter(is_ours);
+        let is_content = |path: &PathBuf| is_named(path, is_content_name);
+        let contents = list(&self.files())?.into_iter().filter(is_content);
         let unknown = contents.filter(|path| path.file_name().is_none_or(|name| !known.contains(name)));
-        for path in incoming.into_iter().chain(unknown) {
+        for path in incoming.chain(unknown) {
             fs::remove_file(&path).map_err(failed("remove", &path))?;
         }
         Ok(())
@@ -78,7 +83,10 @@ impl Disk {
     /// An empty file among the incoming ones; removed unless it is kept.
     pub(super) fn create_incoming(&self) -> Result<NamedTempFile, StoreError> {
         let dir = self.incoming();
-        NamedTempFile::new_in(&dir).map_err(failed("create a file in", &dir))
+        tempfile::Builder::new()
+            .prefix(INCOMING_PREFIX)
+            .tempfile_in(&dir)
+            .map_err(failed("create a file in", &dir))
     }
 
     /// Waits until an incoming file is on the disk.
@@ -180,13 +188,37 @@ fn lock(root: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// The asset that the name of a metadata file tells of.
+fn metadata_id(path: &Path) -> Option<&str> {
+    let id = path.file_name()?.to_str()?.strip_suffix(".json")?;
+    is_hex(id).then_some(id)
+}
+
+/// Ids become file names, so they are believed only where they are what this program writes.
+fn read_asset(path: &Path, id: &str) -> Result<Asset, StoreError> {
+    let text = fs::read(path).map_err(failed("read", path))?;
+    serde_json::from_slice(&text)
+        .ok()
+        .filter(|asset: &Asset| asset.id == id && is_hex(&asset.version_id))
+        .ok_or_else(|| StoreError::NotAnAsset(path.to_owned()))
+}
+
 fn content_name(asset: &Asset) -> String {
     format!("{}-{}", asset.id, asset.version_id)
 }
 
-/// Ids become file names, so nothing but what this program writes is believed.
+/// Whether `id` is of the kind that every asset and every version gets.
 fn is_hex(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a name is of the kind that [`content_name`] makes.
+fn is_content_name(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(asset, version)| is_hex(asset) && is_hex(version))
+}
+
+fn is_named(path: &Path, is_right: impl Fn(&str) -> bool) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(is_right)
 }
 
 /// The regular files in `dir`.

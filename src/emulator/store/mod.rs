@@ -32,6 +32,9 @@ pub enum StoreError {
     /// Another process has the directory open.
     #[error("the directory {} is in use by another emulator", .0.display())]
     InUse(PathBuf),
+    /// A metadata file is damaged, or of another release.
+    #[error("{} does not describe an asset; remove it, or use another directory", .0.display())]
+    NotAnAsset(PathBuf),
     /// The file system says no.
     #[error("cannot {doing} {}: {cause}", .path.display())]
     File {

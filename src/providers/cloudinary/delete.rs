@@ -57,6 +57,33 @@ pub struct BatchReport {
     pub outcomes: Vec<(AssetAddress, Outcome)>,
 }
 
+impl BatchReport {
+    /// The reports that the provider would give if it had none of `assets`.
+    pub fn all_not_found(assets: &[AssetAddress]) -> Vec<Self> {
+        batches(assets).into_iter().map(Self::not_found).collect()
+    }
+
+    fn not_found(batch: Vec<AssetAddress>) -> Self {
+        let mut response = DeleteResponse::default();
+        for asset in &batch {
+            response.deleted.insert(asset.public_id.to_string(), NOT_FOUND.to_owned());
+            let counts = serde_json::json!({"original": 0, "derived": 0});
+            response.deleted_counts.insert(asset.public_id.to_string(), counts);
+        }
+        Self {
+            resource_type: batch[0].resource_type,
+            delivery_type: batch[0].delivery_type,
+            response,
+            error: None,
+            outcomes: batch.into_iter().map(|asset| (asset, Outcome::NotFound)).collect(),
+        }
+    }
+}
+
+/// The provider's words for what became of an id.
+const DELETED: &str = "deleted";
+const NOT_FOUND: &str = "not_found";
+
 pub(super) async fn delete(
     api: &AdminApi,
     assets: &[AssetAddress],
@@ -119,8 +146,8 @@ async fn delete_pages(
 /// An id that no answer named has failed, whether or not a call did.
 fn outcome(asset: &AssetAddress, response: &DeleteResponse, error: Option<&CallError>) -> Outcome {
     match response.deleted.get(asset.public_id.as_str()).map(String::as_str) {
-        Some("deleted") => Outcome::Deleted,
-        Some("not_found") => Outcome::NotFound,
+        Some(DELETED) => Outcome::Deleted,
+        Some(NOT_FOUND) => Outcome::NotFound,
         Some(_) => Outcome::Failed("the provider gave an outcome that it does not document".to_owned()),
         None => Outcome::Failed(match error {
             Some(error) => error.to_string(),

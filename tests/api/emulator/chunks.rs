@@ -97,6 +97,18 @@ async fn parts_that_break_a_rule_are_refused() {
 }
 
 #[tokio::test]
+async fn parts_that_overlap_do_not_make_a_file() {
+    let server = Server::start().await;
+    let file = large_png(2 * PART + 100);
+    let total = file.len();
+    for (start, end) in [(0, PART), (100, PART + 100), (2 * PART, total)] {
+        let range = format!("bytes {start}-{}/{total}", end - 1);
+        let answer: Value = send_part(&server, "x", &range, &file[start..end]).await.json().await.unwrap();
+        assert_eq!(answer["done"], false, "{range}");
+    }
+}
+
+#[tokio::test]
 async fn every_part_is_authenticated() {
     let server = Server::start().await;
     let fields = signed_with(&[("public_id", "big")], "wrong", Algorithm::Sha1, SignatureVersion::V2);

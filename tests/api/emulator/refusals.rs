@@ -4,6 +4,8 @@ use countersign::emulator::Limits;
 use countersign::signing::Algorithm;
 use countersign::signing::cloudinary::SignatureVersion;
 use reqwest::multipart::Form;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::media::{jpeg, mp4, png};
 use super::server::{NOW, Server, signed, signed_with, told, with_fields};
@@ -201,6 +203,36 @@ async fn what_is_not_emulated_says_so() {
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: POST /v1_1/emulator/image/explicit] {"error":{"message":"Not emulated: POST /v1_1/emulator/image/explicit"}}"#);
     let response = server.client.put(server.url(UPLOAD)).send().await.unwrap();
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: PUT /v1_1/emulator/image/upload] {"error":{"message":"Not emulated: PUT /v1_1/emulator/image/upload"}}"#);
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending_and_the_connection_stays() {
+    let server = Server::start().await;
+    let mut connection = TcpStream::connect(server.origin.trim_start_matches("http://")).await.unwrap();
+    let body = vec![0; 3_000_000];
+    for (path, then) in
+        [("/v1_1/emulator/image/explicit", "keep-alive"), ("/v1_1/other/audio/upload", "close")]
+    {
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: {then}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&body).await.unwrap();
+    }
+    let mut answers = String::new();
+    connection.read_to_string(&mut answers).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 400").count(), 2, "{answers}");
+}
+
+#[tokio::test]
+async fn a_part_whose_header_never_ends_is_refused_before_it_fills_the_memory() {
+    let server = Server::start().await;
+    let mut body = b"--x\r\nContent-Disposition: form-data; name=\"".to_vec();
+    body.resize(20_000_000, b'a');
+    let request = server.client.post(server.url(UPLOAD)).body(body);
+    let request = request.header("content-type", "multipart/form-data; boundary=x");
+    insta::assert_snapshot!(told(request.send().await.unwrap()).await, @r#"400 [The body is not a form: a part header or a boundary never ends] {"error":{"message":"The body is not a form: a part header or a boundary never ends"}}"#);
 }
 
 #[tokio::test]

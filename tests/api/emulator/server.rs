@@ -1,7 +1,9 @@
 //! An emulator on a free port, and the client that signs for it.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use countersign::clock::{Clock, UnixSeconds};
 use countersign::emulator::{Emulator, EmulatorOptions, Limits};
@@ -53,13 +55,13 @@ impl Server {
         Self { origin, clock, client: Client::builder().no_proxy().build().unwrap(), task }
     }
 
-    /// Stops it as a crash would: nothing is written any more.
-    pub(super) async fn stop(self) {
-        let Self { client, .. } = &self;
-        drop(client.clone());
+    /// Stops it and waits until its last connection has let go of the directory.
+    pub(super) async fn stop(mut self, dir: &Path) {
         self.task.abort();
-        while !self.task.is_finished() {
-            tokio::task::yield_now().await;
+        self.client = Client::builder().no_proxy().build().unwrap();
+        let lock = File::open(dir.join("lock")).unwrap();
+        while lock.try_lock().is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 

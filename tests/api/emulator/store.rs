@@ -23,7 +23,7 @@ async fn assets_outlive_a_restart() {
     let server = Server::in_dir(dir.path()).await;
     let params = [("public_id", "kyc/a"), ("tags", "x"), ("type", "private")];
     let stored = server.store(UPLOAD, png(), "a.png", &params).await;
-    server.stop().await;
+    server.stop(dir.path()).await;
 
     let server = Server::in_dir(dir.path()).await;
     let assets: Value = server.get("/_emulator/assets").await.json().await.unwrap();
@@ -48,12 +48,12 @@ async fn a_crash_between_content_and_metadata_leaves_the_old_version() {
     let dir = TempDir::new().unwrap();
     let server = Server::in_dir(dir.path()).await;
     let stored = server.store(UPLOAD, png(), "a.png", &[("public_id", "a")]).await;
-    server.stop().await;
+    server.stop(dir.path()).await;
     // What a second version leaves when the process dies after its content was renamed.
     let asset_id = stored["asset_id"].as_str().unwrap();
     let stray = format!("{asset_id}-{}", "0".repeat(32));
     fs::write(dir.path().join("files").join(&stray), jpeg()).unwrap();
-    fs::write(dir.path().join("incoming/half"), b"half").unwrap();
+    fs::write(dir.path().join("incoming/upload-half"), b"half").unwrap();
 
     let server = Server::in_dir(dir.path()).await;
     let delivered = server.get("/emulator/image/upload/a.png").await.bytes().await.unwrap();
@@ -63,11 +63,28 @@ async fn a_crash_between_content_and_metadata_leaves_the_old_version() {
 }
 
 #[tokio::test]
+async fn files_that_are_not_the_emulators_stay() {
+    let dir = TempDir::new().unwrap();
+    let mine = ["files/thesis.txt", "incoming/thesis.txt", "assets/thesis.txt", "thesis.txt"];
+    for part in ["files", "incoming", "assets"] {
+        fs::create_dir(dir.path().join(part)).unwrap();
+    }
+    for path in mine {
+        fs::write(dir.path().join(path), b"years of work").unwrap();
+    }
+    let server = Server::in_dir(dir.path()).await;
+    server.client.delete(server.url("/_emulator/assets")).send().await.unwrap();
+    for path in mine {
+        assert!(dir.path().join(path).is_file(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_crash_between_metadata_and_content_of_a_deletion_leaves_nothing() {
     let dir = TempDir::new().unwrap();
     let server = Server::in_dir(dir.path()).await;
     let stored = server.store(UPLOAD, png(), "a.png", &[("public_id", "a")]).await;
-    server.stop().await;
+    server.stop(dir.path()).await;
     let metadata = format!("{}.json", stored["asset_id"].as_str().unwrap());
     fs::remove_file(dir.path().join("assets").join(metadata)).unwrap();
 
@@ -77,19 +94,23 @@ async fn a_crash_between_metadata_and_content_of_a_deletion_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn metadata_that_points_elsewhere_is_not_believed() {
+async fn metadata_that_is_damaged_or_points_elsewhere_stops_the_start_and_nothing_is_removed() {
     let dir = TempDir::new().unwrap();
     let server = Server::in_dir(dir.path()).await;
     let stored = server.store(UPLOAD, png(), "a.png", &[("public_id", "a")]).await;
-    server.stop().await;
+    server.stop(dir.path()).await;
     let id = stored["asset_id"].as_str().unwrap();
     let path = dir.path().join("assets").join(format!("{id}.json"));
-    let text = fs::read_to_string(&path).unwrap().replace(id, "../../etc/passwd");
-    fs::write(&path, text).unwrap();
-    fs::write(dir.path().join("assets/broken.json"), "{").unwrap();
-
-    let server = Server::in_dir(dir.path()).await;
-    assert_eq!(server.get("/emulator/image/upload/a.png").await.status(), 404);
+    let sound = fs::read_to_string(&path).unwrap();
+    let options = EmulatorOptions { dir: Some(dir.path().to_owned()), ..EmulatorOptions::default() };
+    for damaged in [sound.replace(id, "../../etc/passwd"), sound[..20].to_owned(), String::new()] {
+        fs::write(&path, damaged).unwrap();
+        let refusal = Emulator::open(options.clone()).unwrap_err().to_string();
+        assert!(refusal.contains("does not describe an asset"), "{refusal}");
+        assert_eq!(names(&dir.path().join("files")).len(), 1);
+    }
+    fs::write(&path, sound).unwrap();
+    Emulator::open(options).unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,403 @@
+//! Profiles: what may be uploaded, fixed on the server. Profile + caller + request → grant, or a refusal that says why.
+
+mod approve;
+mod file;
+mod lifetime;
+mod parameters;
+mod resource_type;
+mod rule;
+mod template;
+
+use std::collections::BTreeMap;
+
+use crate::auth::{Caller, Scope};
+use crate::clock::UnixSeconds;
+use crate::delivery::DeliveryType;
+use crate::signing::{ParamValue, Params};
+
+pub use file::ProfilesFileError;
+pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
+pub use resource_type::{NotAnUploadResourceType, UploadResourceType};
+pub use rule::ParamRule;
+use template::Template;
+
+/// The name of the profile that is used when a request names none.
+pub const DEFAULT_PROFILE: &str = "default";
+
+/// What may be uploaded under one name.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    name: String,
+    /// What a caller must hold; without authentication nobody holds anything.
+    scopes: Vec<Scope>,
+    lifetime: Lifetime,
+    delivery_type: DeliveryType,
+    client_may_secure: bool,
+    /// Empty: any.
+    resource_types: Vec<UploadResourceType>,
+    folder: Option<Template>,
+    /// Further parameters that are the same for every upload, in the order in which they are signed.
+    fixed: Vec<(String, Fixed)>,
+    tags: Vec<Template>,
+    context: BTreeMap<String, Template>,
+    client_params: BTreeMap<String, ParamRule>,
+}
+
+/// The value of a parameter that the profile fixes.
+#[derive(Clone, Debug)]
+enum Fixed {
+    Flag(bool),
+    Text(Template),
+}
+
+/// What a client asks for beside the profile.
+#[derive(Clone, Debug, Default)]
+pub struct UploadRequest {
+    /// Asks for private delivery; only a profile with `client_may_secure` hears it.
+    pub should_secure_asset: Option<bool>,
+    /// Asks for an upload endpoint.
+    pub resource_type: Option<UploadResourceType>,
+    /// Parameters of the client's own; only those that the profile opens are granted.
+    pub params: BTreeMap<String, ParamValue>,
+}
+
+/// One permission to upload.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// What is signed, and what the client must send: neither more nor less.
+    pub params: Params,
+    /// The upload endpoint.
+    pub resource_type: UploadResourceType,
+    /// How long it lasts.
+    pub lifetime: Lifetime,
+    /// When the server signed.
+    pub issued_at: UnixSeconds,
+}
+
+impl Grant {
+    /// When the provider stops accepting it.
+    pub const fn expires_at(&self) -> UnixSeconds {
+        self.issued_at.plus(self.lifetime.seconds())
+    }
+}
+
+/// Why a well-formed request is not granted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The profile is for known callers.
+    #[error("the profile `{profile}` is for authenticated callers")]
+    NeedsCaller {
+        /// The profile's name.
+        profile: String,
+    },
+    /// The caller may not use the profile.
+    #[error("the profile `{profile}` takes the scope `{scope}`, which the caller does not hold")]
+    MissingScope {
+        /// The profile's name.
+        profile: String,
+        /// What is missing.
+        scope: Scope,
+    },
+    /// The profile fixes the delivery type.
+    #[error(
+        "should_secure_asset: the profile `{profile}` does not let the client choose; leave the parameter out"
+    )]
+    ClientMayNotSecure {
+        /// The profile's name.
+        profile: String,
+    },
+    /// The profile does not take such files.
+    #[error("resource_type: the profile `{profile}` does not take `{found}`; it takes {allowed}")]
+    ResourceType {
+        /// The profile's name.
+        profile: String,
+        /// What was asked for.
+        found: UploadResourceType,
+        /// What would have been granted.
+        allowed: String,
+    },
+    /// A parameter that the client may not choose.
+    #[error("{name}: the profile `{profile}` does not open this parameter to clients; leave it out")]
+    NotOpened {
+        /// The parameter.
+        name: String,
+        /// The profile's name.
+        profile: String,
+    },
+    /// A value that breaks the profile's rule.
+    #[error("{name} {rule}")]
+    BreaksRule {
+        /// The parameter.
+        name: String,
+        /// What the rule says.
+        rule: String,
+    },
+    /// A parameter to sign that the profile fixes to something else.
+    #[error("{name}: the profile `{profile}` fixes this parameter to `{expected}`")]
+    DiffersFromProfile {
+        /// The parameter.
+        name: String,
+        /// The profile's name.
+        profile: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A timestamp to sign that is not of now.
+    #[error(
+        "timestamp must be Unix seconds, at most {ahead} s ahead of this server's clock and {behind} s behind it"
+    )]
+    Timestamp {
+        /// How far ahead it may be, in seconds.
+        ahead: i64,
+        /// How far behind it may be, in seconds.
+        behind: i64,
+    },
+}
+
+impl Refusal {
+    /// Whether it is the caller who is refused, and not what they ask for.
+    pub const fn concerns_the_caller(&self) -> bool {
+        matches!(self, Self::NeedsCaller { .. } | Self::MissingScope { .. })
+    }
+}
+
+impl Profile {
+    /// The reference app's one profile: folder `kyc/1`, file names kept, 30 minutes, private on request.
+    fn reference() -> Self {
+        Self {
+            name: DEFAULT_PROFILE.to_owned(),
+            scopes: Vec::new(),
+            lifetime: const { Lifetime::minutes(30).unwrap() },
+            delivery_type: DeliveryType::Upload,
+            client_may_secure: true,
+            resource_types: Vec::new(),
+            folder: Template::parse("kyc/1").ok(),
+            fixed: vec![("use_filename".to_owned(), Fixed::Flag(true))],
+            tags: Vec::new(),
+            context: BTreeMap::new(),
+            client_params: BTreeMap::new(),
+        }
+    }
+
+    /// The name under which clients ask for it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder that uploads land in, `{sub}` standing for the caller; empty for none.
+    pub fn folder(&self) -> &str {
+        self.folder.as_ref().map_or("", Template::as_str)
+    }
+
+    /// How long a grant under this profile lasts.
+    pub const fn lifetime(&self) -> Lifetime {
+        self.lifetime
+    }
+
+    /// Whether a client may ask for private delivery.
+    pub const fn client_may_secure(&self) -> bool {
+        self.client_may_secure
+    }
+
+    /// Grants `caller` one upload at `now`, or says why not.
+    pub fn grant(&self, caller: &Caller, request: UploadRequest, now: UnixSeconds) -> Result<Grant, Refusal> {
+        self.admit(caller)?;
+        let delivery_type = self.delivery_type(request.should_secure_asset)?;
+        let resource_type = self.resource_type(request.resource_type)?;
+        self.check_client_params(&request.params)?;
+        let mut params = Params::with_capacity(4 + self.fixed.len() + request.params.len());
+        params.push("timestamp", self.lifetime.timestamp(now).0);
+        self.push_fixed(&mut params, caller, delivery_type)?;
+        self.push_tags_and_context(&mut params, caller, &request.params)?;
+        for (name, value) in request.params {
+            if !MERGED.contains(&name.as_str()) && !value.is_empty() {
+                params.push(name, value);
+            }
+        }
+        Ok(Grant { params, resource_type, lifetime: self.lifetime, issued_at: now })
+    }
+
+    /// Whether `public_id` lies in the folder that this profile gives `caller`: by whole segments, so that `kyc/1` does
+    /// not own `kyc/10/…`.
+    fn owns(&self, caller: &Caller, public_id: &str) -> bool {
+        let folder = self
+            .folder
+            .as_ref()
+            .filter(|_| self.admit(caller).is_ok())
+            .and_then(|folder| folder.fill(caller));
+        folder.is_some_and(|folder| {
+            public_id.strip_prefix(&folder).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+        })
+    }
+
+    /// Refuses a caller who may not use this profile.
+    fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+        match self.scopes.iter().find(|scope| !caller.holds(scope)) {
+            Some(_) if *caller == Caller::Anonymous => Err(self.needs_caller()),
+            Some(scope) => Err(Refusal::MissingScope { profile: self.name.clone(), scope: scope.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn needs_caller(&self) -> Refusal {
+        Refusal::NeedsCaller { profile: self.name.clone() }
+    }
+
+    fn delivery_type(&self, should_secure_asset: Option<bool>) -> Result<DeliveryType, Refusal> {
+        match should_secure_asset {
+            Some(_) if !self.client_may_secure => {
+                Err(Refusal::ClientMayNotSecure { profile: self.name.clone() })
+            }
+            Some(true) => Ok(DeliveryType::Private),
+            Some(false) | None => Ok(self.delivery_type),
+        }
+    }
+
+    fn resource_type(&self, asked: Option<UploadResourceType>) -> Result<UploadResourceType, Refusal> {
+        let Some(first) = self.resource_types.first() else { return Ok(asked.unwrap_or_default()) };
+        match asked {
+            None => Ok(*first),
+            Some(asked) if self.resource_types.contains(&asked) => Ok(asked),
+            Some(found) => {
+                let allowed: Vec<_> = self.resource_types.iter().map(|allowed| allowed.as_str()).collect();
+                Err(Refusal::ResourceType { profile: self.name.clone(), found, allowed: allowed.join(", ") })
+            }
+        }
+    }
+
+    fn check_client_params(&self, params: &BTreeMap<String, ParamValue>) -> Result<(), Refusal> {
+        params.iter().try_for_each(|(name, value)| self.check_client_param(name, &value.to_string()))
+    }
+
+    fn check_client_param(&self, name: &str, value: &str) -> Result<(), Refusal> {
+        let Some(rule) = self.client_params.get(name) else {
+            return Err(Refusal::NotOpened { name: name.to_owned(), profile: self.name.clone() });
+        };
+        match rule.broken_by(value) {
+            Some(rule) => Err(Refusal::BreaksRule { name: name.to_owned(), rule }),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds what the profile fixes, but for tags and context.
+    fn push_fixed(
+        &self,
+        params: &mut Params,
+        caller: &Caller,
+        delivery_type: DeliveryType,
+    ) -> Result<(), Refusal> {
+        let fill = |template: &Template| template.fill(caller).ok_or_else(|| self.needs_caller());
+        if let Some(folder) = &self.folder {
+            params.push("folder", fill(folder)?);
+        }
+        for (name, value) in &self.fixed {
+            match value {
+                Fixed::Flag(flag) => params.push(name.clone(), *flag),
+                Fixed::Text(template) => params.push(name.clone(), fill(template)?),
+            }
+        }
+        if delivery_type != DeliveryType::Upload {
+            params.push("type", delivery_type.as_str());
+        }
+        Ok(())
+    }
+
+    /// Adds tags and context: the profile's own first, then the client's.
+    fn push_tags_and_context(
+        &self,
+        params: &mut Params,
+        caller: &Caller,
+        asked: &BTreeMap<String, ParamValue>,
+    ) -> Result<(), Refusal> {
+        let asked_text =
+            |name: &str| asked.get(name).map(ToString::to_string).filter(|text| !text.is_empty());
+        let mut tags = self.fixed_tags(caller)?;
+        tags.extend(asked_text("tags"));
+        if !tags.is_empty() {
+            params.push("tags", tags.join(","));
+        }
+        let mut context = self.fixed_context(caller)?;
+        if let Some(text) = asked_text("context") {
+            self.refuse_fixed_keys(&text)?;
+            context.push(text);
+        }
+        if !context.is_empty() {
+            params.push("context", context.join("|"));
+        }
+        Ok(())
+    }
+
+    fn fixed_tags(&self, caller: &Caller) -> Result<Vec<String>, Refusal> {
+        self.tags.iter().map(|tag| tag.fill(caller).ok_or_else(|| self.needs_caller())).collect()
+    }
+
+    /// `key=value` pairs as the provider reads them: `=` and `|` in a value are escaped.
+    fn fixed_context(&self, caller: &Caller) -> Result<Vec<String>, Refusal> {
+        let pair = |(key, value): (&String, &Template)| {
+            let value = value.fill(caller).ok_or_else(|| self.needs_caller())?;
+            Ok(format!("{key}={}", value.replace('=', "\\=").replace('|', "\\|")))
+        };
+        self.context.iter().map(pair).collect()
+    }
+
+    /// A client's context may not repeat a key of the profile's: the provider would keep the last.
+    fn refuse_fixed_keys(&self, context: &str) -> Result<(), Refusal> {
+        let keys = context.split('|').filter_map(|pair| pair.split('=').next());
+        match keys.map(str::trim).find(|key| self.context.contains_key(*key)) {
+            Some(key) => Err(Refusal::BreaksRule {
+                name: "context".to_owned(),
+                rule: format!("must not hold the key `{key}`, which the profile fixes"),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Parameters in which the client's value is added to the profile's.
+const MERGED: [&str; 2] = ["tags", "context"];
+
+/// Every profile of this server, by name.
+#[derive(Clone, Debug)]
+pub struct Profiles(BTreeMap<String, Profile>);
+
+/// No profile has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no profile `{0}`")]
+pub struct ProfileNotFound(String);
+
+impl Profiles {
+    /// The reference app's profile alone.
+    pub fn reference() -> Self {
+        let profile = Profile::reference();
+        Self(BTreeMap::from([(profile.name.clone(), profile)]))
+    }
+
+    /// The profiles of a TOML file, or everything that is wrong with it.
+    pub fn from_toml(text: &str) -> Result<Self, Vec<ProfilesFileError>> {
+        file::parse(text).map(Self)
+    }
+
+    /// The profile for requests that name none.
+    pub fn default_profile(&self) -> Option<&Profile> {
+        self.0.get(DEFAULT_PROFILE)
+    }
+
+    /// The profile with this name.
+    pub fn get(&self, name: &str) -> Result<&Profile, ProfileNotFound> {
+        self.0.get(name).ok_or_else(|| ProfileNotFound(name.to_owned()))
+    }
+
+    /// Whether the asset `public_id` is `caller`'s: it lies in a folder that one of their profiles gives them, or they
+    /// reach everything.
+    pub fn owns(&self, caller: &Caller, public_id: &str) -> bool {
+        caller.reaches_everything() || self.iter().any(|profile| profile.owns(caller, public_id))
+    }
+
+    /// Every profile, in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.0.values()
+    }
+}
+
+#[cfg(test)]
+mod tests;

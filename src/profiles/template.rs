@@ -1,0 +1,132 @@
+//! Text of a profile in which `{sub}` stands for the caller, encoded so that two callers never share a folder.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::auth::Caller;
+
+/// What stands for the caller.
+const PLACEHOLDER: &str = "{sub}";
+
+/// The most characters of an encoded subject; longer ones are hashed, since a public id has at most 255.
+const MAX_ENCODED: usize = 100;
+
+/// Text in which `{sub}` stands for the caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Template(String);
+
+/// Text with braces that are not `{sub}`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` has braces that are not {{sub}}, the only placeholder there is")]
+pub(super) struct UnknownPlaceholder(String);
+
+impl Template {
+    /// Reads a template.
+    pub(super) fn parse(text: &str) -> Result<Self, UnknownPlaceholder> {
+        if text.replace(PLACEHOLDER, "").contains(['{', '}']) {
+            return Err(UnknownPlaceholder(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text as the profile spells it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it takes a known caller to fill it.
+    pub(super) fn names_the_caller(&self) -> bool {
+        self.0.contains(PLACEHOLDER)
+    }
+
+    /// The text for `caller`; `None` if it names the caller and nobody is known.
+    pub(super) fn fill(&self, caller: &Caller) -> Option<String> {
+        if !self.names_the_caller() {
+            return Some(self.0.clone());
+        }
+        caller.subject().map(|subject| self.0.replace(PLACEHOLDER, &encode_subject(subject)))
+    }
+}
+
+/// Writes a subject with lower-case letters and digits only, everything else as `-` and two hexadecimal digits a byte.
+///
+/// Injective: `-` itself is written `-2d`. The result is one path segment, is never read as a transformation (it has no
+/// underscore) or as a version (`v1` is written `-761`), and stays apart from others even where case is ignored. A long
+/// one becomes `-h` and its SHA-256, which no short one can look like.
+fn encode_subject(subject: &str) -> String {
+    let reads_as_version =
+        subject.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut encoded = String::with_capacity(subject.len() + 8);
+    for (index, byte) in subject.bytes().enumerate() {
+        let is_plain = byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if is_plain && !(reads_as_version && index == 0) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "-{byte:02x}");
+        }
+    }
+    if encoded.len() > MAX_ENCODED { format!("-h{}", hex::encode(Sha256::digest(subject))) } else { encoded }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn subjects_that_look_alike_never_share_a_folder() {
+        let long = "x".repeat(300);
+        let longer = "x".repeat(301);
+        let subjects = [
+            "a|b",
+            "a/b",
+            "a%2Fb",
+            "a-b",
+            "a-2fb",
+            "..",
+            ".",
+            "A",
+            "a",
+            "v1",
+            "-761",
+            "é",
+            "e\u{301}",
+            "а",
+            " a",
+            "a ",
+            "w_100",
+            "-h",
+            &long,
+            &longer,
+            &hex::encode(Sha256::digest(&long)),
+        ];
+        let mut seen = HashMap::new();
+        for subject in subjects {
+            let encoded = encode_subject(subject);
+            assert!(
+                encoded
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            );
+            assert_eq!(seen.insert(encoded.clone(), subject), None, "{subject} {encoded}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_subject_stays_readable() {
+        assert_eq!(encode_subject("user42"), "user42");
+        assert_eq!(encode_subject("auth0|65a"), "auth0-7c65a");
+    }
+
+    proptest! {
+        #[test]
+        fn two_subjects_never_share_a_folder(a in "\\PC{1,40}", b in "\\PC{1,40}") {
+            prop_assert_eq!(a == b, encode_subject(&a) == encode_subject(&b));
+        }
+    }
+}

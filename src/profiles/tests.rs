@@ -1,0 +1,230 @@
+//! Profiles as operators write them, and what they grant.
+
+use super::*;
+use crate::auth::Subject;
+use crate::signing::cloudinary::{SignatureVersion, string_to_sign};
+
+const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
+
+fn known(name: &str, scopes: &[&str]) -> Caller {
+    let scopes = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
+    Caller::Known(Subject { name: name.to_owned(), scopes })
+}
+
+fn string(grant: &Grant) -> String {
+    string_to_sign(&grant.params, SignatureVersion::V2)
+}
+
+fn reference(should_secure_asset: Option<bool>) -> Grant {
+    let request = UploadRequest { should_secure_asset, ..UploadRequest::default() };
+    Profile::reference().grant(&Caller::Anonymous, request, NOW).unwrap()
+}
+
+#[test]
+fn the_reference_profile_signs_what_the_reference_app_signs() {
+    assert_eq!(string(&reference(None)), "folder=kyc/1&timestamp=1719998200&use_filename=true");
+}
+
+#[test]
+fn a_secured_upload_is_private() {
+    let expected = "folder=kyc/1&timestamp=1719998200&type=private&use_filename=true";
+    assert_eq!(string(&reference(Some(true))), expected);
+    assert!(reference(Some(false)).params.get("type").is_none());
+}
+
+/// The example of the documentation, but for what a ledger keeps.
+const KYC: &str = r#"
+[profiles.kyc]
+folder = "kyc/{sub}"
+type = "private"
+resource_types = ["image", "raw"]
+allowed_formats = ["jpg", "png", "pdf"]
+expires_in = "5m"
+tags = ["kyc", "user:{sub}"]
+context = { source = "web" }
+moderation = "manual"
+upload_preset = "kyc"
+scopes = ["upload:kyc"]
+client_params = { context = { max_length = 200 }, tags = { pattern = "^[a-z0-9,]{0,60}$" } }
+client_may_secure = false
+"#;
+
+fn kyc(params: &[(&str, &str)]) -> Result<Grant, Refusal> {
+    let params =
+        params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect();
+    let request = UploadRequest { params, ..UploadRequest::default() };
+    Profiles::from_toml(KYC).unwrap().get("kyc").unwrap().grant(
+        &known("ann@x", &["upload:kyc"]),
+        request,
+        NOW,
+    )
+}
+
+#[test]
+fn the_profile_of_the_documentation_signs_all_that_it_fixes() {
+    insta::assert_snapshot!(string(&kyc(&[]).unwrap()), @"allowed_formats=jpg,png,pdf&context=source=web&folder=kyc/ann-40x&moderation=manual&tags=kyc,user:ann-40x&timestamp=1719996700&type=private&upload_preset=kyc");
+    assert_eq!(kyc(&[]).unwrap().resource_type, UploadResourceType::Image);
+}
+
+#[test]
+fn the_clients_tags_and_context_are_added_to_the_profiles() {
+    let grant = kyc(&[("tags", "a,b"), ("context", "alt=cat")]).unwrap();
+    assert_eq!(grant.params.get("tags").unwrap().to_string(), "kyc,user:ann-40x,a,b");
+    assert_eq!(grant.params.get("context").unwrap().to_string(), "source=web|alt=cat");
+}
+
+#[test]
+fn every_parameter_that_is_not_opened_is_refused_by_name() {
+    for name in [
+        "public_id",
+        "overwrite",
+        "type",
+        "notification_url",
+        "eval",
+        "on_success",
+        "proxy",
+        "access_mode",
+        "folder",
+        "access_control",
+        "return_delete_token",
+        "invalidate",
+        "upload_preset",
+        "headers",
+        "callback",
+        "async",
+        "timestamp",
+        "api_key",
+        "file",
+        "metadata",
+        "no_such_parameter",
+        "",
+    ] {
+        let expected = Refusal::NotOpened { name: name.to_owned(), profile: "kyc".to_owned() };
+        assert_eq!(kyc(&[(name, "x")]).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn every_value_that_breaks_a_rule_is_refused_by_name() {
+    for (name, value, rule) in [
+        ("tags", "A", "does not match the profile's pattern"),
+        ("tags", "a&overwrite=true", "must not contain `&` or `%26`"),
+        ("context", "k=a%26b", "must not contain `&` or `%26`"),
+        ("context", "k=a\nb", "must not contain control characters"),
+        ("context", &"k".repeat(201), "must have at most 200 characters, not 201"),
+        ("context", "a=b|source=forged", "must not hold the key `source`, which the profile fixes"),
+    ] {
+        let expected = Refusal::BreaksRule { name: name.to_owned(), rule: rule.to_owned() };
+        assert_eq!(kyc(&[(name, value)]).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn callers_without_a_name_or_the_scope_are_refused() {
+    let profiles = Profiles::from_toml(KYC).unwrap();
+    let grant = |caller| profiles.get("kyc").unwrap().grant(&caller, UploadRequest::default(), NOW);
+    assert!(matches!(grant(Caller::Anonymous), Err(Refusal::NeedsCaller { .. })));
+    assert!(matches!(grant(known("ann", &["upload:other"])), Err(Refusal::MissingScope { .. })));
+    let open = Profiles::from_toml("[profiles.open]\nfolder = \"u/{sub}\"\nscopes = []").unwrap();
+    let refusal =
+        open.get("open").unwrap().grant(&Caller::Anonymous, UploadRequest::default(), NOW).unwrap_err();
+    assert!(refusal.concerns_the_caller());
+}
+
+#[test]
+fn a_profile_that_fixes_type_and_resource_types_hears_no_client() {
+    let profiles = Profiles::from_toml(KYC).unwrap();
+    let grant = |request| profiles.get("kyc").unwrap().grant(&known("ann", &["upload:kyc"]), request, NOW);
+    for asked in [true, false] {
+        let request = UploadRequest { should_secure_asset: Some(asked), ..UploadRequest::default() };
+        assert_eq!(grant(request).unwrap_err(), Refusal::ClientMayNotSecure { profile: "kyc".to_owned() });
+    }
+    let request =
+        UploadRequest { resource_type: Some(UploadResourceType::Video), ..UploadRequest::default() };
+    insta::assert_snapshot!(grant(request).unwrap_err(), @"resource_type: the profile `kyc` does not take `video`; it takes image, raw");
+}
+
+#[test]
+fn everything_wrong_with_a_file_is_named_at_once() {
+    let text = r#"
+        [profiles.a]
+        folder = "a/../{sub}x"
+        expires_in = "2h"
+        type = "fetch"
+        scopes = ["not a scope"]
+        tags = ["{name}", "a&b"]
+        client_params = { public_id = {}, notification_url = {}, colour = {}, tags = { pattern = "(" } }
+        params = { overwrite = true, eager = "w_100", folder = "x", colours = true }
+        [profiles.b]
+        single = true
+        ["profiles"."c d"]
+    "#;
+    let errors = Profiles::from_toml(text).unwrap_err();
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    profiles.a.expires_in: `2h` is not a lifetime: write 1m to 60m
+    profiles.a.type: must be upload, private or authenticated
+    profiles.a.scopes: `not a scope` is not a scope: 1 to 100 letters, digits and `:._-`
+    profiles.a.folder: must be segments joined by `/`, without `. ..` and without ? & # \ % < > +
+    profiles.a.folder: must have {sub} as a whole segment
+    profiles.a.tags: `{name}` has braces that are not {sub}, the only placeholder there is
+    profiles.a.tags: must not be empty or contain `&`, `%26` or control characters
+    profiles.a.client_params.colour: is not an upload parameter
+    profiles.a.client_params.notification_url: must never be the client's
+    profiles.a.client_params.public_id: must never be the client's
+    profiles.a.client_params.tags.pattern: regex parse error:
+        (
+        ^
+    error: unclosed group
+    profiles.a.params.colours: is not an upload parameter
+    profiles.a.params.folder: has a key of its own in the profile: use that
+    profiles.a.params.overwrite: is never signed: it would reach other assets, or is no parameter
+    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `params`
+    profiles.c d: `upload:c d` is not a scope: 1 to 100 letters, digits and `:._-`
+    ");
+}
+
+fn approve(asked: &[(&str, &str)]) -> Result<Params, Refusal> {
+    let asked = asked.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect();
+    let text = "[profiles.w]\nscopes = []\nfolder = \"web\"\nuse_filename = true\ntags = [\"web\"]\n\
+                client_params = { source = { one_of = [\"uw\"] }, tags = { pattern = \"^[a-z,]*$\" } }";
+    Profiles::from_toml(text).unwrap().get("w").unwrap().approve(&Caller::Anonymous, asked, NOW)
+}
+
+#[test]
+fn a_widgets_parameters_are_approved_only_if_they_are_the_profiles() {
+    let fine = [
+        ("timestamp", "1720000000"),
+        ("folder", "web"),
+        ("use_filename", "1"),
+        ("tags", "web,cat"),
+        ("source", "uw"),
+    ];
+    assert_eq!(
+        string_to_sign(&approve(&fine).unwrap(), SignatureVersion::V2),
+        "folder=web&source=uw&tags=web,cat&timestamp=1720000000&use_filename=1"
+    );
+    for (name, value) in [
+        ("folder", "elsewhere"),
+        ("folder", ""),
+        ("tags", "cat"),
+        ("tags", "web,CAT"),
+        ("source", "evil"),
+        ("public_id", "x"),
+        ("overwrite", "true"),
+        ("use_filename", "false"),
+        ("type", "private"),
+        ("timestamp", "1720000061"),
+        ("timestamp", "1719998199"),
+        ("timestamp", "soon"),
+        ("timestamp", "1720000000000"),
+    ] {
+        let mut asked: Vec<_> = fine.iter().copied().filter(|(other, _)| *other != name).collect();
+        asked.push((name, value));
+        assert!(approve(&asked).is_err(), "{name}={value}");
+    }
+    for left_out in ["timestamp", "folder", "use_filename", "tags"] {
+        let asked: Vec<_> = fine.iter().copied().filter(|(name, _)| *name != left_out).collect();
+        assert!(approve(&asked).is_err(), "without {left_out}");
+    }
+}
