@@ -5,6 +5,7 @@ mod check;
 mod delete;
 mod download_url;
 mod emulator;
+mod explain;
 mod inspect_url;
 mod lines;
 mod moments;
@@ -42,6 +43,8 @@ enum Command {
     Emulator(Box<emulator::EmulatorCommand>),
     /// Sign an upload and show every step; print it as a cURL command; sign JSON lines
     Sign(Box<sign::SignCommand>),
+    /// Say why the provider refuses a signature: paste its error and the parameters
+    Explain(Box<explain::ExplainCommand>),
     /// Make a link to a stored original that expires
     DownloadUrl(Box<download_url::DownloadUrlCommand>),
     /// Delete files by their delivery URLs
@@ -112,6 +115,7 @@ fn perform(matches: &ArgMatches, dot_env: &DotEnv) -> anyhow::Result<Answer> {
         Command::Serve(args) => serve::run(&args).map(|()| Answer::Yes),
         Command::Emulator(command) => emulator::run(&command).map(|()| Answer::Yes),
         Command::Sign(command) => sign::run(&command),
+        Command::Explain(command) => explain::run(&command),
         Command::DownloadUrl(command) => download_url::run(&command),
         Command::Delete(command) => delete::run(&command),
         Command::InspectUrl(command) => inspect_url::run(&command),

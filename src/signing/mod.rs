@@ -1,6 +1,7 @@
 //! Signatures as pure functions: parameters, secret and time come in as arguments, nothing goes out but text.
 
 pub mod cloudinary;
+pub mod explain;
 mod object;
 mod params;
 mod signature;
