@@ -135,6 +135,20 @@ impl CloudinaryArgs {
         }
     }
 
+    /// The account that a command cannot do without.
+    pub fn require(&self) -> Result<CloudinaryAccount, Problems> {
+        let mut problems = Problems::default();
+        let account = self.check(&mut problems);
+        if account.is_none() && problems.is_empty() {
+            problems.add(
+                "CLOUDINARY_URL",
+                "is not set: put CLOUDINARY_URL=cloudinary://KEY:SECRET@CLOUD into .env, \
+                 or use the one that `countersign emulator` prints",
+            );
+        }
+        problems.finish(account)
+    }
+
     /// Two sources that disagree are a mistake; guessing which one is meant would sign for the wrong account.
     fn hold_against_parts(
         &self,

@@ -7,6 +7,7 @@ mod auth;
 mod cloudinary;
 mod problems;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -23,13 +24,38 @@ pub use problems::Problems;
 /// Reads `.env` of the working directory into the environment, before anything else runs.
 ///
 /// A variable that is already set stays as it is.
-pub fn load_dot_env() -> Result<(), DotEnvError> {
-    match dotenvy::dotenv() {
-        Ok(_) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        // The library's own text would quote the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(_, column)) => Err(DotEnvError::Line { column }),
-        Err(_) => Err(DotEnvError::Unreadable),
+pub fn load_dot_env() -> Result<DotEnv, DotEnvError> {
+    let names = dotenvy::dotenv_iter().and_then(|lines| {
+        let names = lines.map(|line| line.map(|(name, _)| name));
+        names.filter(|name| name.as_ref().map_or(true, |name| std::env::var_os(name).is_none())).collect()
+    });
+    match names {
+        Ok(names) => dotenvy::dotenv().map(|_| DotEnv { names }).map_err(DotEnvError::from),
+        Err(error) if error.not_found() => Ok(DotEnv::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which variables come from `.env`.
+#[derive(Clone, Debug, Default)]
+pub struct DotEnv {
+    names: BTreeSet<String>,
+}
+
+impl DotEnv {
+    /// Whether the file set this variable, and not the environment.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
+impl From<dotenvy::Error> for DotEnvError {
+    /// The library's own text would quote the line, which may hold a secret.
+    fn from(error: dotenvy::Error) -> Self {
+        match error {
+            dotenvy::Error::LineParse(_, column) => Self::Line { column },
+            _ => Self::Unreadable,
+        }
     }
 }
 
@@ -75,9 +101,8 @@ struct ListenArgs {
     /// Port to listen on; 0 takes any free one [default: 3000]
     #[arg(long, env = "PORT", value_name = "PORT")]
     port: Option<String>,
-    /// Profiles file (TOML); without it the one profile `default` exists
-    #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
-    profiles_file: Option<String>,
+    #[command(flatten)]
+    profiles: ProfilesArgs,
     /// How many proxies in front add to X-Forwarded-For and are ours [default: 0]
     #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "NUMBER")]
     trusted_proxy_hops: Option<String>,
@@ -87,6 +112,14 @@ struct ListenArgs {
     /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     cors_allowed_origins: Option<String>,
+}
+
+/// Where profiles come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfilesArgs {
+    /// Profiles file (TOML); without it the one profile `default` exists
+    #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
+    profiles_file: Option<String>,
 }
 
 /// Where the emulator listens and keeps its assets.
@@ -191,7 +224,7 @@ impl ServeArgs {
                 None
             }),
         };
-        let profiles = self.listen.read_profiles(&mut problems);
+        let profiles = self.listen.profiles.read(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
@@ -230,16 +263,6 @@ impl ListenArgs {
         Some(RateLimitConfig { per_minute: limit.0, burst: limit.1, trusted_proxy_hops: hops? })
     }
 
-    fn read_profiles(&self, problems: &mut Problems) -> Option<ProfilesFile> {
-        let path = PathBuf::from(present(self.profiles_file.as_deref())?);
-        let text = problems.take(
-            "PROFILES_FILE",
-            std::fs::read_to_string(&path)
-                .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
-        )?;
-        Some(ProfilesFile { path, text })
-    }
-
     fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
         let list = present(self.cors_allowed_origins.as_deref()).unwrap_or_default();
         list.split(',')
@@ -247,6 +270,19 @@ impl ListenArgs {
             .filter(|origin| !origin.is_empty())
             .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
             .collect()
+    }
+}
+
+impl ProfilesArgs {
+    /// Reads the file, if one is named.
+    pub fn read(&self, problems: &mut Problems) -> Option<ProfilesFile> {
+        let path = PathBuf::from(present(self.profiles_file.as_deref())?);
+        let text = problems.take(
+            "PROFILES_FILE",
+            std::fs::read_to_string(&path)
+                .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
+        )?;
+        Some(ProfilesFile { path, text })
     }
 }
 
