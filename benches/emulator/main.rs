@@ -95,9 +95,10 @@ async fn main() {
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let ours = emulator(&dir.path().join("emulator")).await;
     let theirs = serve(plain::router(&dir.path().join("plain"))).await;
-    for (name, bytes, rounds) in
-        [("100 KB from 8 connections", SMALL_BYTES * CONNECTIONS * UPLOADS_EACH, ROUNDS), ("1 GB in parts", PART_BYTES * PARTS, 3)]
-    {
+    for (name, bytes, rounds) in [
+        ("100 KB from 8 connections", SMALL_BYTES * CONNECTIONS * UPLOADS_EACH, ROUNDS),
+        ("1 GB in parts", PART_BYTES * PARTS, 3),
+    ] {
         let mut ratios = Vec::new();
         for _ in 0..rounds {
             let (theirs, ours) = if name.starts_with('1') && name.contains("GB") {

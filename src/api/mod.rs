@@ -1,25 +1,33 @@
 //! The JSON edge: every path on one screen.
 
+mod authentication;
 mod delete_files;
 mod download_url;
 mod error;
 mod extract;
 mod health;
+mod rate_limit;
 mod upload_signature;
 
+pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
+pub use rate_limit::RateLimit;
 
 use axum::Router;
 use axum::routing::{delete, get};
 
 use crate::state::AppState;
 
+/// The templates of the routes below, for the log.
+pub const PATHS: &[&str] =
+    &["/upload-signature", "/download-url", "/delete-files", "/livez", "/readyz", "/healthz"];
+
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
-        .route("/delete-files", delete(delete_files::delete))
+        .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::ready))
