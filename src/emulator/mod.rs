@@ -8,10 +8,14 @@
 //!
 //! ```text
 //! routes ── observe (request id, journal) ── faults
-//!   ├─ upload/   form → verify → params → naming, content → store → answer        (chunks: one upload in parts)
-//!   ├─ destroy, admin, download, delivery → original
-//!   └─ control   clock, faults, journal and assets, for tests on this machine
+//!   ├─ upload/   form → verify → presets → params, attributes → naming, content → store → answer      (chunks: in parts)
+//!   ├─ edit/     destroy, rename, explicit, labels; delete_token
+//!   ├─ admin/    account, listing and page, detail, deletion, presets, folders
+//!   ├─ download, delivery → transformation, token → original
+//!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
+//!
+//! What happens to assets goes to `notify`, which calls out through `outgoing`, as an upload does for a remote file.
 
 mod accounts;
 mod admin;

@@ -16,20 +16,20 @@ mod asset;
 mod disk;
 mod incoming;
 mod settings;
+mod shelves;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
 pub(super) use asset::{
     AccessRule, AccessType, Asset, AssetKey, Derived, Description, Moderation, Rectangle, random_id,
 };
-use disk::Disk;
 pub(super) use incoming::{Incoming, IncomingFile};
 pub(super) use settings::{Preset, Settings};
+use shelves::Shelves;
 
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -93,26 +93,10 @@ pub(super) enum Overwrite {
 #[derive(Clone, Debug)]
 pub(super) struct Store(Arc<Shelves>);
 
-#[derive(Debug)]
-struct Shelves {
-    disk: Disk,
-    /// Held while disk and index change together.
-    changing: Mutex<()>,
-    index: Mutex<BTreeMap<AssetKey, Arc<Asset>>>,
-    settings: Mutex<Settings>,
-}
-
 impl Store {
     /// Opens `dir`, or a temporary folder that goes away with the store.
     pub(super) fn open(dir: Option<PathBuf>) -> Result<Self, StoreError> {
-        let disk = Disk::open(dir)?;
-        let mut index = BTreeMap::new();
-        for asset in disk.read_assets()? {
-            index.insert(asset.key.clone(), Arc::new(asset));
-        }
-        disk.remove_strays(index.values().map(Arc::as_ref))?;
-        let settings = Mutex::new(disk.read_settings()?);
-        Ok(Self(Arc::new(Shelves { disk, changing: Mutex::new(()), index: Mutex::new(index), settings })))
+        Ok(Self(Arc::new(Shelves::open(dir)?)))
     }
 
     /// The asset under `key`.
@@ -233,102 +217,6 @@ impl Store {
             }
         }
         Ok(None)
-    }
-}
-
-impl Shelves {
-    fn put(
-        &self,
-        key: AssetKey,
-        description: Description,
-        content: Incoming,
-        overwrite: Overwrite,
-    ) -> Result<Outcome, StoreError> {
-        self.disk.sync_incoming(&content)?;
-        let _changing = self.changing();
-        let old = self.index().get(&key).map(Arc::clone);
-        if let (Some(old), Overwrite::No) = (&old, overwrite) {
-            return Ok(Outcome::Existing(Arc::clone(old)));
-        }
-        let asset_id = old.as_ref().map(|old| old.id.as_str());
-        let asset = Arc::new(Asset::new(key.clone(), description, &content, asset_id));
-        self.disk.write(&asset, content)?;
-        self.index().insert(key, Arc::clone(&asset));
-        Ok(match old {
-            None => Outcome::Created(asset),
-            Some(old) => {
-                self.disk.remove_content(&old);
-                Outcome::Replaced(asset)
-            }
-        })
-    }
-
-    fn remove(&self, key: &AssetKey) -> Result<Option<Arc<Asset>>, StoreError> {
-        let _changing = self.changing();
-        let Some(asset) = self.index().get(key).map(Arc::clone) else {
-            return Ok(None);
-        };
-        self.disk.remove(&asset)?;
-        self.index().remove(key);
-        Ok(Some(asset))
-    }
-
-    fn change(
-        &self,
-        key: &AssetKey,
-        change: impl FnOnce(&mut Description),
-    ) -> Result<Option<Arc<Asset>>, StoreError> {
-        let _changing = self.changing();
-        let Some(old) = self.index().get(key).map(Arc::clone) else {
-            return Ok(None);
-        };
-        let mut asset = Asset::clone(&old);
-        change(&mut asset.description);
-        self.disk.rewrite(&asset)?;
-        let asset = Arc::new(asset);
-        self.index().insert(key.clone(), Arc::clone(&asset));
-        Ok(Some(asset))
-    }
-
-    /// One write moves the asset and takes the place of another: it names what it replaces, so that a crash before the
-    /// other is removed changes nothing.
-    fn rename(&self, from: &AssetKey, to: AssetKey, overwrite: Overwrite) -> Result<Renamed, StoreError> {
-        let _changing = self.changing();
-        let find = |key: &AssetKey| self.index().get(key).map(Arc::clone);
-        let Some(old) = find(from) else {
-            return Ok(Renamed::NotFound);
-        };
-        let taken_by = find(&to).filter(|other| other.id != old.id);
-        if taken_by.is_some() && overwrite == Overwrite::No {
-            return Ok(Renamed::Taken);
-        }
-        let mut asset = Asset::clone(&old);
-        asset.key = to;
-        asset.replaces = taken_by.as_ref().map(|other| other.id.clone());
-        self.disk.rewrite(&asset)?;
-        let asset = Arc::new(asset);
-        {
-            let mut index = self.index();
-            index.remove(from);
-            index.insert(asset.key.clone(), Arc::clone(&asset));
-        }
-        if let Some(replaced) = &taken_by {
-            self.disk.remove(replaced)?;
-        }
-        Ok(Renamed::Done { asset, replaced: taken_by })
-    }
-
-    fn settings(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The index is whole after every statement, so a poisoned lock still guards a good one.
-    fn index(&self) -> MutexGuard<'_, BTreeMap<AssetKey, Arc<Asset>>> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
