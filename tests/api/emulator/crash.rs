@@ -94,7 +94,9 @@ async fn what_was_acknowledged_outlives_kill_9_and_nothing_is_there_in_part() {
                 tokio::spawn(keep_uploading(process.origin.clone(), name, Arc::clone(&acknowledged)))
             })
             .into();
-        tokio::time::sleep(Duration::from_millis(60 + (round * 37) % 400)).await;
+        let enough = acknowledged.lock().unwrap().len() + 3;
+        wait_for(enough, &acknowledged).await;
+        tokio::time::sleep(Duration::from_millis((round * 37) % 200)).await;
         process.child.kill().await.unwrap();
         for upload in uploads {
             upload.await.unwrap();
@@ -103,6 +105,16 @@ async fn what_was_acknowledged_outlives_kill_9_and_nothing_is_there_in_part() {
         check(&flags, &so_far, round).await;
     }
     assert!(acknowledged.lock().unwrap().len() > 5, "hardly anything was uploaded");
+}
+
+/// Waits until so many uploads were acknowledged; at most a minute.
+async fn wait_for(count: usize, acknowledged: &Mutex<BTreeSet<String>>) {
+    for _ in 0..6_000 {
+        if acknowledged.lock().unwrap().len() >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Starts again and looks at everything that is there; then removes it, so that the next round is as quick.
