@@ -116,15 +116,17 @@ struct Upload<'a> {
     fields: &'a Fields,
 }
 
-/// The answer to a part that is not the last to come. It names no public id: the PHP SDK would send that back with the
-/// next part, unsigned.
+/// The answer to a part that is not the last to come. It names the public id only where the client did: the Python SDK
+/// goes on with the id of the answer, and the PHP SDK would send back a made-up one unsigned.
 #[derive(Debug, Serialize)]
-struct UnfinishedAnswer {
+struct UnfinishedAnswer<'a> {
     done: bool,
     bytes: u64,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_type: Option<ResourceType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_id: Option<&'a str>,
 }
 
 impl Upload<'_> {
@@ -173,7 +175,9 @@ impl Upload<'_> {
             Wanted::Auto => None,
             Wanted::Only(resource_type) => Some(resource_type),
         };
-        Json(UnfinishedAnswer { done: false, bytes, kind: "upload", resource_type }).into_response()
+        let public_id = self.fields.get("public_id");
+        Json(UnfinishedAnswer { done: false, bytes, kind: "upload", resource_type, public_id })
+            .into_response()
     }
 
     async fn store(

@@ -38,7 +38,7 @@ async fn parts_become_one_file() {
         let id = format!("id-{total_is_known}");
         let first = told(send_part(&server, &id, &parts[0].0, parts[0].1).await).await;
         insta::allow_duplicates! {
-            insta::assert_snapshot!(first, @r#"200 [] {"done":false,"bytes":5242880,"kind":"upload","resource_type":"image"}"#);
+            insta::assert_snapshot!(first, @r#"200 [] {"done":false,"bytes":5242880,"kind":"upload","resource_type":"image","public_id":"big"}"#);
         }
         send_part(&server, &id, &parts[1].0, parts[1].1).await;
         let last: Value = send_part(&server, &id, &parts[2].0, parts[2].1).await.json().await.unwrap();
