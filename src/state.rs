@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::api::Authentication;
 use crate::clock::Clock;
 use crate::config::CloudinaryAccount;
 use crate::delivery::OurDelivery;
@@ -17,6 +18,8 @@ use crate::signing::cloudinary::Signer;
 pub struct AppState {
     /// Tells the time.
     pub clock: Clock,
+    /// How callers prove who they are.
+    pub authentication: Arc<Authentication>,
     /// What may be uploaded.
     pub profiles: Arc<Profiles>,
     /// The account to sign for.
@@ -51,6 +54,7 @@ impl AppState {
     pub fn new(
         account: &CloudinaryAccount,
         emulated: bool,
+        authentication: Authentication,
         profiles: Profiles,
         clock: Clock,
     ) -> Result<Self, NoClient> {
@@ -66,6 +70,7 @@ impl AppState {
         Ok(Self {
             demo: Arc::new(DemoPage::new(account, emulated, profiles.default_profile())),
             clock,
+            authentication: Arc::new(authentication),
             profiles: Arc::new(profiles),
             cloudinary: Arc::new(cloudinary),
             draining: Arc::default(),

@@ -48,7 +48,7 @@ impl Server {
 
     fn start(command: &mut Command, port: u16) -> Self {
         let server = Self(command.stderr(Stdio::null()).spawn().unwrap());
-        for _ in 0..100 {
+        for _ in 0..500 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return server;
             }

@@ -6,8 +6,8 @@
 use std::fmt::{self, Display};
 
 use axum::Json;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +27,15 @@ pub enum ApiError {
     /// 400: items of the body break rules, each named by its index.
     #[error("{}", InvalidItem::sentence(.0))]
     InvalidItems(Vec<InvalidItem>),
+    /// 401: no credential.
+    #[error("this takes a known caller: send `Authorization: Bearer` with an API key or a token")]
+    Unauthenticated,
+    /// 401: a credential that does not hold.
+    #[error("the API key or token is not accepted")]
+    CredentialRefused,
+    /// 401: a token that held once.
+    #[error("the token has expired")]
+    TokenExpired,
     /// 403: a known caller who may not do this.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
@@ -64,6 +73,9 @@ pub enum ApiError {
         /// What did.
         data: Value,
     },
+    /// 503: no token can be verified.
+    #[error("tokens cannot be verified now: their issuer's keys could not be fetched")]
+    IssuerUnreachable,
     /// 503: shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -115,6 +127,7 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::ProfileNotFound(_) | Self::AssetNotFound => StatusCode::NOT_FOUND,
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
@@ -123,7 +136,7 @@ impl ApiError {
             Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::IssuerUnreachable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::At { error, .. } => error.status(),
         }
     }
@@ -133,6 +146,9 @@ impl ApiError {
             Self::InvalidQuery(_) => "invalid_query",
             Self::InvalidBody(_) => "invalid_body",
             Self::InvalidItems(_) => "invalid_urls",
+            Self::Unauthenticated => "unauthenticated",
+            Self::CredentialRefused => "credential_refused",
+            Self::TokenExpired => "token_expired",
             Self::Forbidden(_) => "forbidden",
             Self::AssetNotFound => "not_found",
             Self::ProfileNotFound(_) => "profile_not_found",
@@ -142,6 +158,7 @@ impl ApiError {
             Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
             Self::ProviderFailed { .. } => "provider_failed",
+            Self::IssuerUnreachable => "issuer_unreachable",
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }
@@ -158,6 +175,9 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         let mut response = status.into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response.extensions_mut().insert(failure);
         response
     }

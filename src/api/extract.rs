@@ -1,6 +1,5 @@
 //! What handlers take and give: callers, queries, bodies and answers, with errors in our own shape.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -26,10 +25,10 @@ const BODY_TIMEOUT_SECONDS: u64 = 10;
 const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 
 impl FromRequestParts<AppState> for Caller {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(_parts: &mut Parts, _state: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self::Anonymous)
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        app.authentication.identify(&parts.headers, app.clock.now()).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The JSON edge: every path on one screen.
 
+mod authentication;
 mod delete_files;
 mod download_url;
 mod error;
@@ -7,6 +8,7 @@ mod extract;
 mod health;
 mod upload_signature;
 
+pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
 
 use axum::Router;

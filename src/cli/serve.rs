@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{emulator, runtime, shutdown};
+use crate::api::Authentication;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, Config, EmulatorConfig, Problems, ServeArgs};
@@ -37,7 +38,8 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
         None => None,
     };
-    let state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
+    let authentication = Authentication::new(config.auth)?;
+    let state = AppState::new(&account, beside.is_some(), authentication, profiles, Clock::system())?;
     tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     if let Some(beside) = beside {

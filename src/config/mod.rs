@@ -3,6 +3,7 @@
 //! The only reader of the environment. A value is read as text first and checked afterwards, so that one start reports
 //! every problem. An empty variable counts as absent. `X_FILE` names a file that holds the secret `X`.
 
+mod auth;
 mod cloudinary;
 mod problems;
 
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use axum::http::HeaderValue;
 use clap::Args;
 
+use auth::AuthArgs;
+pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
 pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
 pub use problems::Problems;
 
@@ -54,6 +57,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
+    auth: AuthArgs,
+    #[command(flatten)]
     cloudinary: CloudinaryArgs,
     #[command(flatten)]
     emulator_at: EmulatorArgs,
@@ -69,9 +74,6 @@ struct ListenArgs {
     /// Port to listen on; 0 takes any free one [default: 3000]
     #[arg(long, env = "PORT", value_name = "PORT")]
     port: Option<String>,
-    /// Who may call: none (everybody who reaches the address)
-    #[arg(long, env = "AUTH", value_name = "HOW")]
-    auth: Option<String>,
     /// Profiles file (TOML); without it the one profile `default` exists
     #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
     profiles_file: Option<String>,
@@ -113,6 +115,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Origins whose pages may call.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// How callers are authenticated.
+    pub auth: AuthConfig,
     /// The account to sign for.
     pub cloudinary: CloudinaryAccount,
     /// The text of the profiles file.
@@ -154,7 +158,8 @@ impl ServeArgs {
     /// Checks every setting.
     pub fn check(&self) -> Result<Config, Problems> {
         let mut problems = Problems::default();
-        let listen = self.listen.check(&mut problems);
+        let auth = self.auth.check(&mut problems);
+        let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
@@ -169,6 +174,7 @@ impl ServeArgs {
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
+            auth,
             cors_allowed_origins,
             cloudinary,
             profiles,
@@ -180,19 +186,16 @@ impl ServeArgs {
 }
 
 impl ListenArgs {
-    fn check(&self, problems: &mut Problems) -> Option<SocketAddr> {
+    fn check(&self, auth: &AuthConfig, problems: &mut Problems) -> Option<SocketAddr> {
         let host = problems.take("HOST", parse_host(self.host.as_deref()));
         let port = problems.take("PORT", parse_port(self.port.as_deref(), 3000));
-        let auth = present(self.auth.as_deref());
-        if let Some(other) = auth.filter(|auth| *auth != "none") {
-            problems.add("AUTH", format_args!("`{other}` is not a way to authenticate callers: use none"));
-        }
-        if let Some(public) = host.filter(|host| !host.is_loopback() && auth.is_none()) {
+        let is_open = matches!(auth, AuthConfig::Off { said_so: false });
+        if let Some(public) = host.filter(|host| !host.is_loopback() && is_open) {
             problems.add(
                 "HOST",
                 format_args!(
                     "{public} can be reached from other machines, and no caller is authenticated; \
-                     listen on 127.0.0.1, or set AUTH=none to let everybody sign and delete"
+                     listen on 127.0.0.1, set AUTH=api-key or AUTH=jwt, or AUTH=none to let everybody sign and delete"
                 ),
             );
         }
