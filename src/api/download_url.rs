@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use url::form_urlencoded;
 
 use super::ApiError;
 use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
@@ -130,26 +129,17 @@ fn parse_lifetime(text: Option<&str>) -> Result<i64, ApiError> {
 impl Download {
     fn sign(&self, cloudinary: &Cloudinary, now: UnixSeconds) -> DownloadResponse {
         let expires_at = now.plus(self.lifetime_seconds);
-        let (params, signature) = cloudinary.signer.sign_download(&DownloadRequest {
+        let request = DownloadRequest {
             public_id: self.public_id.as_str(),
             format: &self.format,
             delivery_type: self.delivery_type.as_str(),
             attachment: self.attachment,
             timestamp: now.0,
             expires_at: expires_at.0,
-        });
-        let mut query = form_urlencoded::Serializer::new(String::with_capacity(256));
-        for (name, value) in params.iter() {
-            query.append_pair(name, &value.to_string());
-        }
-        query.append_pair("signature", signature.as_str()).append_pair("api_key", &cloudinary.api_key);
+        };
+        let query = cloudinary.signer.download_query(&request, &cloudinary.api_key);
         DownloadResponse {
-            download_url: format!(
-                "{}/{}/download?{}",
-                cloudinary.api_base,
-                self.resource_type,
-                query.finish()
-            ),
+            download_url: format!("{}/{}/download?{query}", cloudinary.api_base, self.resource_type),
             expires_in: in_words(self.lifetime_seconds),
             expires_at,
             server_time: now,

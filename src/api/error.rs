@@ -6,7 +6,7 @@
 use std::fmt::{self, Display};
 
 use axum::Json;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -57,6 +57,12 @@ pub enum ApiError {
     /// 403 or 422: well-formed, but the profile says no to the caller, or to what they ask for.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// 429: too many requests of one caller.
+    #[error("too many requests; try again in {retry_after_seconds} s")]
+    TooManyRequests {
+        /// When the next one will be accepted, in seconds.
+        retry_after_seconds: u64,
+    },
     /// The error of one item of a list.
     #[error("{place}: {error}")]
     At {
@@ -135,6 +141,7 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::IssuerUnreachable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::At { error, .. } => error.status(),
@@ -157,6 +164,7 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
+            Self::TooManyRequests { .. } => "too_many_requests",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::IssuerUnreachable => "issuer_unreachable",
             Self::ShuttingDown => "shutting_down",
@@ -168,15 +176,17 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut failure = Failure::new(self.code(), &self);
-        let status = self.status();
+        let mut response = self.status().into_response();
         match self {
             Self::ProviderFailed { data, .. } => failure.data = Some(data),
             Self::InvalidItems(items) => failure.errors = items,
+            Self::TooManyRequests { retry_after_seconds } => {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            }
+            Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             _ => {}
-        }
-        let mut response = status.into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(failure);
         response

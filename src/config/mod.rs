@@ -5,6 +5,9 @@
 
 mod auth;
 mod cloudinary;
+mod cloudinary_url;
+mod dot_env;
+mod listen;
 mod problems;
 
 use std::fmt;
@@ -16,37 +19,12 @@ use clap::Args;
 
 use auth::AuthArgs;
 pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
-pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
+pub use cloudinary::{CloudinaryAccount, CloudinaryArgs};
+pub use cloudinary_url::CloudinaryUrlError;
+pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
+use listen::ListenArgs;
+pub use listen::RateLimitConfig;
 pub use problems::Problems;
-
-/// Reads `.env` of the working directory into the environment, before anything else runs.
-///
-/// A variable that is already set stays as it is.
-pub fn load_dot_env() -> Result<(), DotEnvError> {
-    match dotenvy::dotenv() {
-        Ok(_) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        // The library's own text would quote the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(_, column)) => Err(DotEnvError::Line { column }),
-        Err(_) => Err(DotEnvError::Unreadable),
-    }
-}
-
-/// A `.env` file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DotEnvError {
-    /// A line that is not `NAME=value`.
-    #[error(
-        ".env has a line that is not NAME=value (near column {column}); quote values that hold spaces or quotes"
-    )]
-    Line {
-        /// Where in the line the reader gave up.
-        column: usize,
-    },
-    /// The file is there and cannot be read.
-    #[error(".env is there but cannot be read")]
-    Unreadable,
-}
 
 /// Settings of the service.
 #[derive(Args, Clone, Debug, Default)]
@@ -66,20 +44,12 @@ pub struct ServeArgs {
     log: LogArgs,
 }
 
+/// Where profiles come from.
 #[derive(Args, Clone, Debug, Default)]
-struct ListenArgs {
-    /// Address to listen on; anything but loopback needs authentication, or AUTH=none [default: 127.0.0.1]
-    #[arg(long, env = "HOST", value_name = "ADDRESS")]
-    host: Option<String>,
-    /// Port to listen on; 0 takes any free one [default: 3000]
-    #[arg(long, env = "PORT", value_name = "PORT")]
-    port: Option<String>,
+pub struct ProfilesArgs {
     /// Profiles file (TOML); without it the one profile `default` exists
     #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
     profiles_file: Option<String>,
-    /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
-    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
-    cors_allowed_origins: Option<String>,
 }
 
 /// Where the emulator listens and keeps its assets.
@@ -115,6 +85,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Origins whose pages may call.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// How often one caller may call; `None` is as often as they like.
+    pub rate_limit: Option<RateLimitConfig>,
     /// How callers are authenticated.
     pub auth: AuthConfig,
     /// The account to sign for.
@@ -161,6 +133,7 @@ impl ServeArgs {
         let auth = self.auth.check(&mut problems);
         let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
+        let rate_limit = self.listen.check_rate_limit(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
             Some(account) if self.emulator => account.held_against_emulator(emulator.as_ref(), &mut problems),
@@ -170,11 +143,12 @@ impl ServeArgs {
                 None
             }),
         };
-        let profiles = self.listen.read_profiles(&mut problems);
+        let profiles = self.listen.profiles.read(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
             auth,
+            rate_limit,
             cors_allowed_origins,
             cloudinary,
             profiles,
@@ -185,24 +159,9 @@ impl ServeArgs {
     }
 }
 
-impl ListenArgs {
-    fn check(&self, auth: &AuthConfig, problems: &mut Problems) -> Option<SocketAddr> {
-        let host = problems.take("HOST", parse_host(self.host.as_deref()));
-        let port = problems.take("PORT", parse_port(self.port.as_deref(), 3000));
-        let is_open = matches!(auth, AuthConfig::Off { said_so: false });
-        if let Some(public) = host.filter(|host| !host.is_loopback() && is_open) {
-            problems.add(
-                "HOST",
-                format_args!(
-                    "{public} can be reached from other machines, and no caller is authenticated; \
-                     listen on 127.0.0.1, set AUTH=api-key or AUTH=jwt, or AUTH=none to let everybody sign and delete"
-                ),
-            );
-        }
-        Some(SocketAddr::new(host?, port?))
-    }
-
-    fn read_profiles(&self, problems: &mut Problems) -> Option<ProfilesFile> {
+impl ProfilesArgs {
+    /// Reads the file, if one is named.
+    pub fn read(&self, problems: &mut Problems) -> Option<ProfilesFile> {
         let path = PathBuf::from(present(self.profiles_file.as_deref())?);
         let text = problems.take(
             "PROFILES_FILE",
@@ -210,15 +169,6 @@ impl ListenArgs {
                 .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
         )?;
         Some(ProfilesFile { path, text })
-    }
-
-    fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
-        let list = present(self.cors_allowed_origins.as_deref()).unwrap_or_default();
-        list.split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty())
-            .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
-            .collect()
     }
 }
 
@@ -281,20 +231,6 @@ fn parse_host(text: Option<&str>) -> Result<IpAddr, NotA> {
 fn parse_port(text: Option<&str>, default: u16) -> Result<u16, NotA> {
     let Some(text) = present(text) else { return Ok(default) };
     text.parse().map_err(|_source| NotA { found: text.to_owned(), expected: "a port number from 0 to 65535" })
-}
-
-/// An origin exactly as a browser would send it.
-fn parse_origin(text: &str) -> Result<HeaderValue, NotA> {
-    let refusal = || NotA {
-        found: text.to_owned(),
-        expected: "an origin such as https://app.example.com (scheme, host and port; no path, no wildcard)",
-    };
-    let parsed = url::Url::parse(text).map_err(|_source| refusal())?;
-    let is_web = matches!(parsed.scheme(), "http" | "https");
-    if !is_web || parsed.origin().ascii_serialization() != text {
-        return Err(refusal());
-    }
-    HeaderValue::from_str(text).map_err(|_source| refusal())
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use countersign::api::Authentication;
+use countersign::api::{Authentication, RateLimit};
 use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
 use countersign::config::{AuthConfig, CloudinaryAccount};
 use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
 use countersign::profiles::Profiles;
-use countersign::state::AppState;
+use countersign::state::{AppSettings, AppState};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -71,9 +71,15 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Clock::frozen(NOW);
-        let state =
-            AppState::new(&account, true, Authentication::new(auth).unwrap(), profiles, clock.clone())
-                .unwrap();
+        let state = AppState::new(AppSettings {
+            account,
+            emulated: true,
+            authentication: Authentication::new(auth).unwrap(),
+            rate_limit: RateLimit::default(),
+            profiles,
+            clock: clock.clone(),
+        })
+        .unwrap();
         tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
         Self { address, emulator_origin, clock, client: client() }
     }
