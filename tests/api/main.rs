@@ -4,6 +4,7 @@
 mod helpers;
 
 mod command_line;
+mod commands;
 mod delete_files;
 mod demo;
 mod download_url;
