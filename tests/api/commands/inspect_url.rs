@@ -12,8 +12,8 @@ fn lines(text: &str) -> Vec<Value> {
 async fn every_url_of_the_published_table_answers_as_it_says() {
     let table = include_str!("../../vectors/delivery_urls.tsv");
     let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split('\t').collect()).collect();
-    let input: String = rows.iter().map(|row| format!("{}\n", row[1])).collect();
-    let ran = run("", &["inspect-url"], &input).await;
+    let urls: Vec<&str> = rows.iter().map(|row| row[1]).collect();
+    let ran = run("", &["inspect-url"], &urls.join("\n")).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let names =
         ["cloud", "resource_type", "type", "public_id", "format", "version", "signature", "seo_suffix"];
