@@ -1,13 +1,17 @@
 //! The JSON edge: every path on one screen.
 
+mod authentication;
 mod delete_files;
 mod download_url;
 mod error;
 mod extract;
 mod health;
+mod rate_limit;
 mod upload_signature;
 
+pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
+pub use rate_limit::RateLimit;
 
 use axum::Router;
 use axum::routing::{delete, get};

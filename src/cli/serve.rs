@@ -8,11 +8,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{emulator, profile, runtime, shutdown};
+use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs};
 use crate::profiles::Profiles;
-use crate::state::AppState;
+use crate::state::{AppSettings, AppState};
 use crate::telemetry;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
@@ -30,8 +31,18 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
         None => None,
     };
-    let state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
-    tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
+    let state = AppState::new(AppSettings {
+        account,
+        emulated: beside.is_some(),
+        authentication: Authentication::new(config.auth)?,
+        rate_limit: RateLimit::new(config.rate_limit),
+        profiles,
+        clock: Clock::system(),
+    })?;
+    tracing::info!(
+        cloud = state.cloudinary.cloud,
+        "countersign listens on http://{address} (demo page: /unsigned)"
+    );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     if let Some(beside) = beside {
         beside.stop().await;

@@ -3,17 +3,21 @@
 //! The only reader of the environment. A value is read as text first and checked afterwards, so that one start reports
 //! every problem. An empty variable counts as absent. `X_FILE` names a file that holds the secret `X`.
 
+mod auth;
 mod cloudinary;
 mod problems;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use axum::http::HeaderValue;
 use clap::Args;
 
+use auth::AuthArgs;
+pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
 pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
 pub use problems::Problems;
 
@@ -80,6 +84,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
+    auth: AuthArgs,
+    #[command(flatten)]
     cloudinary: CloudinaryArgs,
     #[command(flatten)]
     emulator_at: EmulatorArgs,
@@ -95,11 +101,14 @@ struct ListenArgs {
     /// Port to listen on; 0 takes any free one [default: 3000]
     #[arg(long, env = "PORT", value_name = "PORT")]
     port: Option<String>,
-    /// Who may call: none (everybody who reaches the address)
-    #[arg(long, env = "AUTH", value_name = "HOW")]
-    auth: Option<String>,
     #[command(flatten)]
     profiles: ProfilesArgs,
+    /// How many proxies in front add to X-Forwarded-For and are ours [default: 0]
+    #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "NUMBER")]
+    trusted_proxy_hops: Option<String>,
+    /// How often one caller may sign, link and delete, or off [default: 300/min burst 100]
+    #[arg(long, env = "RATE_LIMIT", value_name = "LIMIT")]
+    rate_limit: Option<String>,
     /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     cors_allowed_origins: Option<String>,
@@ -146,6 +155,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Origins whose pages may call.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// How often one caller may call; `None` is as often as they like.
+    pub rate_limit: Option<RateLimitConfig>,
+    /// How callers are authenticated.
+    pub auth: AuthConfig,
     /// The account to sign for.
     pub cloudinary: CloudinaryAccount,
     /// The text of the profiles file.
@@ -154,6 +167,17 @@ pub struct Config {
     pub emulator: Option<EmulatorConfig>,
     /// What is logged.
     pub log: LogConfig,
+}
+
+/// How often one caller may call.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimitConfig {
+    /// How many requests a minute, in the long run.
+    pub per_minute: NonZeroU32,
+    /// How many at once.
+    pub burst: NonZeroU32,
+    /// How many proxies in front are ours.
+    pub trusted_proxy_hops: usize,
 }
 
 /// The profiles file as it stands on disk.
@@ -187,8 +211,10 @@ impl ServeArgs {
     /// Checks every setting.
     pub fn check(&self) -> Result<Config, Problems> {
         let mut problems = Problems::default();
-        let listen = self.listen.check(&mut problems);
+        let auth = self.auth.check(&mut problems);
+        let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
+        let rate_limit = self.listen.check_rate_limit(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
             Some(account) if self.emulator => account.held_against_emulator(emulator.as_ref(), &mut problems),
@@ -202,6 +228,8 @@ impl ServeArgs {
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
+            auth,
+            rate_limit,
             cors_allowed_origins,
             cloudinary,
             profiles,
@@ -213,23 +241,26 @@ impl ServeArgs {
 }
 
 impl ListenArgs {
-    fn check(&self, problems: &mut Problems) -> Option<SocketAddr> {
+    fn check(&self, auth: &AuthConfig, problems: &mut Problems) -> Option<SocketAddr> {
         let host = problems.take("HOST", parse_host(self.host.as_deref()));
         let port = problems.take("PORT", parse_port(self.port.as_deref(), 3000));
-        let auth = present(self.auth.as_deref());
-        if let Some(other) = auth.filter(|auth| *auth != "none") {
-            problems.add("AUTH", format_args!("`{other}` is not a way to authenticate callers: use none"));
-        }
-        if let Some(public) = host.filter(|host| !host.is_loopback() && auth.is_none()) {
+        let is_open = matches!(auth, AuthConfig::Off { said_so: false });
+        if let Some(public) = host.filter(|host| !host.is_loopback() && is_open) {
             problems.add(
                 "HOST",
                 format_args!(
                     "{public} can be reached from other machines, and no caller is authenticated; \
-                     listen on 127.0.0.1, or set AUTH=none to let everybody sign and delete"
+                     listen on 127.0.0.1, set AUTH=api-key or AUTH=jwt, or AUTH=none to let everybody sign and delete"
                 ),
             );
         }
         Some(SocketAddr::new(host?, port?))
+    }
+
+    fn check_rate_limit(&self, problems: &mut Problems) -> Option<RateLimitConfig> {
+        let hops = problems.take("TRUSTED_PROXY_HOPS", parse_hops(self.trusted_proxy_hops.as_deref()));
+        let limit = problems.take("RATE_LIMIT", parse_rate_limit(self.rate_limit.as_deref()))??;
+        Some(RateLimitConfig { per_minute: limit.0, burst: limit.1, trusted_proxy_hops: hops? })
     }
 
     fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
@@ -314,6 +345,23 @@ fn parse_host(text: Option<&str>) -> Result<IpAddr, NotA> {
 fn parse_port(text: Option<&str>, default: u16) -> Result<u16, NotA> {
     let Some(text) = present(text) else { return Ok(default) };
     text.parse().map_err(|_source| NotA { found: text.to_owned(), expected: "a port number from 0 to 65535" })
+}
+
+fn parse_hops(text: Option<&str>) -> Result<usize, NotA> {
+    let Some(text) = present(text) else { return Ok(0) };
+    let hops = text.parse().ok().filter(|hops| *hops <= 10);
+    hops.ok_or_else(|| NotA { found: text.to_owned(), expected: "a number of proxies from 0 to 10" })
+}
+
+/// Requests a minute and at once; `None` for `off`.
+fn parse_rate_limit(text: Option<&str>) -> Result<Option<(NonZeroU32, NonZeroU32)>, NotA> {
+    let text = present(text).unwrap_or("300/min burst 100");
+    if text == "off" {
+        return Ok(None);
+    }
+    let parsed = text.split_once("/min burst ").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    let refusal = || NotA { found: text.to_owned(), expected: "a limit such as `300/min burst 100`, or off" };
+    parsed.map(Some).ok_or_else(refusal)
 }
 
 /// An origin exactly as a browser would send it.

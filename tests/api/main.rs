@@ -3,6 +3,7 @@
 
 mod helpers;
 
+mod callers;
 mod command_line;
 mod commands;
 mod delete_files;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::AdminApi;
+use crate::providers::read_bounded;
 use crate::providers::retry::{Attempts, asked_wait, is_passing};
 
 /// The most bytes read of an answer: a deletion of 100 long ids takes some 100 kB.
@@ -98,7 +99,7 @@ impl AdminApi {
         };
         let status = response.status();
         let asked = asked_wait(response.headers(), self.clock.now());
-        let Some(body) = read_bounded(response).await else {
+        let Some(body) = read_bounded(response, MAX_ANSWER_BYTES).await else {
             return Attempt::Passing(CallError::Unreachable, None);
         };
         if status.is_success() {
@@ -131,16 +132,4 @@ impl AdminApi {
         let text = text.replace(self.api_secret.expose_secret(), "…").replace(&self.api_key, "…");
         text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE_CHARACTERS).collect()
     }
-}
-
-/// The whole body; `None` if the connection breaks or the body is longer than any answer should be.
-async fn read_bounded(mut response: Response) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Some(body)
 }
