@@ -10,6 +10,7 @@ mod delete_files;
 mod demo;
 mod download_url;
 mod edges;
+mod explain;
 mod logs;
 mod reference_defects;
 mod rings;

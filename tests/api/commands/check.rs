@@ -26,6 +26,7 @@ async fn every_value_names_its_source_and_no_secret_is_shown() {
     signature version  2  (default)
     upload prefix      https://api.cloudinary.com  (default)
     listen             [::1]:8080  (HOST, --port)
+    callers            everybody who reaches the address  (default)
     profiles           default  (default)
     ");
 }

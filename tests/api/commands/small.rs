@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use countersign::auth::ApiKeys;
 use sha2::{Digest, Sha256};
 
 use super::run;
@@ -17,6 +18,8 @@ async fn a_new_key_is_printed_once_with_the_line_that_makes_it_known() {
         assert!(key.starts_with("cs_") && key.len() == 46, "{key}");
         assert_eq!(line, format!("web-shop {} upload:kyc,download", hex::encode(Sha256::digest(key))));
         assert!(!ran.stderr.contains(key));
+        let known = ApiKeys::parse(line).unwrap();
+        assert_eq!(known.find(key).unwrap().name, "web-shop");
         keys.insert(key.to_owned());
     }
     assert_eq!(keys.len(), 3);
