@@ -82,10 +82,7 @@ pub enum Unexplained {
 pub fn explain(text: &str, known: &Known<'_>) -> Result<Finding, Unexplained> {
     let report = Report::read(text);
     let finding = examine(&report, known)?;
-    Ok(match known.secret {
-        Some(secret) => finding.without(secret.expose_secret()),
-        None => finding,
-    })
+    Ok(finding.fit_to_show(known.secret.map(ExposeSecret::expose_secret)))
 }
 
 fn examine(report: &Report, known: &Known<'_>) -> Result<Finding, Unexplained> {
