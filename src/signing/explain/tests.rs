@@ -178,6 +178,18 @@ fn a_secret_in_the_input_does_not_come_out() {
     assert_eq!(found, Ok(Cause::ValueDiffers));
 }
 
+#[test]
+fn a_long_value_is_cut_and_no_part_of_a_long_secret_is_left() {
+    let long = "0123456789'\"\\".repeat(9);
+    let secret = SecretString::from(long.as_str());
+    let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+    let refusal = format!("Invalid Signature {}. String to sign - 'folder=a&timestamp=1'.", "ab".repeat(20));
+    let finding = explain(&format!("{refusal}\nfolder={long}\ntimestamp=1"), &known).unwrap();
+    assert_eq!(finding.message, "`folder` was signed as `…` and sent as `a`");
+    let finding = explain(&format!("{refusal}\nfolder={}\ntimestamp=1", "x".repeat(99)), &known).unwrap();
+    assert_eq!(finding.message, format!("`folder` was signed as `{}…` and sent as `a`", "x".repeat(60)));
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
 
