@@ -66,6 +66,9 @@ struct UnsignedPage<'a> {
     asset_version: &'a str,
 }
 
+/// The templates of the routes below, for the log.
+pub const PATHS: &[&str] = &["/", "/unsigned", "/static/{name}"];
+
 /// Routes of the demo page.
 pub fn routes() -> Router<AppState> {
     Router::new()

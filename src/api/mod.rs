@@ -19,12 +19,16 @@ use axum::routing::{delete, get, post};
 
 use crate::state::AppState;
 
+/// The templates of the routes below, for the log.
+pub const PATHS: &[&str] =
+    &["/upload-signature", "/download-url", "/delete-files", "/explain", "/livez", "/readyz", "/healthz"];
+
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
-        .route("/delete-files", delete(delete_files::delete))
+        .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
         .route("/explain", post(explain::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

@@ -5,12 +5,13 @@
 
 mod auth;
 mod cloudinary;
+mod cloudinary_url;
+mod dot_env;
+mod listen;
 mod problems;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use axum::http::HeaderValue;
@@ -18,62 +19,12 @@ use clap::Args;
 
 use auth::AuthArgs;
 pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
-pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
+pub use cloudinary::{CloudinaryAccount, CloudinaryArgs};
+pub use cloudinary_url::CloudinaryUrlError;
+pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
+use listen::ListenArgs;
+pub use listen::RateLimitConfig;
 pub use problems::Problems;
-
-/// Reads `.env` of the working directory into the environment, before anything else runs.
-///
-/// A variable that is already set stays as it is.
-pub fn load_dot_env() -> Result<DotEnv, DotEnvError> {
-    let names = dotenvy::dotenv_iter().and_then(|lines| {
-        let names = lines.map(|line| line.map(|(name, _)| name));
-        names.filter(|name| name.as_ref().map_or(true, |name| std::env::var_os(name).is_none())).collect()
-    });
-    match names {
-        Ok(names) => dotenvy::dotenv().map(|_| DotEnv { names }).map_err(DotEnvError::from),
-        Err(error) if error.not_found() => Ok(DotEnv::default()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Which variables come from `.env`.
-#[derive(Clone, Debug, Default)]
-pub struct DotEnv {
-    names: BTreeSet<String>,
-}
-
-impl DotEnv {
-    /// Whether the file set this variable, and not the environment.
-    pub fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-}
-
-impl From<dotenvy::Error> for DotEnvError {
-    /// The library's own text would quote the line, which may hold a secret.
-    fn from(error: dotenvy::Error) -> Self {
-        match error {
-            dotenvy::Error::LineParse(_, column) => Self::Line { column },
-            _ => Self::Unreadable,
-        }
-    }
-}
-
-/// A `.env` file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DotEnvError {
-    /// A line that is not `NAME=value`.
-    #[error(
-        ".env has a line that is not NAME=value (near column {column}); quote values that hold spaces or quotes"
-    )]
-    Line {
-        /// Where in the line the reader gave up.
-        column: usize,
-    },
-    /// The file is there and cannot be read.
-    #[error(".env is there but cannot be read")]
-    Unreadable,
-}
 
 /// Settings of the service.
 #[derive(Args, Clone, Debug, Default)]
@@ -91,27 +42,6 @@ pub struct ServeArgs {
     emulator_at: EmulatorArgs,
     #[command(flatten)]
     log: LogArgs,
-}
-
-#[derive(Args, Clone, Debug, Default)]
-struct ListenArgs {
-    /// Address to listen on; anything but loopback needs authentication, or AUTH=none [default: 127.0.0.1]
-    #[arg(long, env = "HOST", value_name = "ADDRESS")]
-    host: Option<String>,
-    /// Port to listen on; 0 takes any free one [default: 3000]
-    #[arg(long, env = "PORT", value_name = "PORT")]
-    port: Option<String>,
-    #[command(flatten)]
-    profiles: ProfilesArgs,
-    /// How many proxies in front add to X-Forwarded-For and are ours [default: 0]
-    #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "NUMBER")]
-    trusted_proxy_hops: Option<String>,
-    /// How often one caller may sign, link and delete, or off [default: 300/min burst 100]
-    #[arg(long, env = "RATE_LIMIT", value_name = "LIMIT")]
-    rate_limit: Option<String>,
-    /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
-    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
-    cors_allowed_origins: Option<String>,
 }
 
 /// Where profiles come from.
@@ -167,17 +97,6 @@ pub struct Config {
     pub emulator: Option<EmulatorConfig>,
     /// What is logged.
     pub log: LogConfig,
-}
-
-/// How often one caller may call.
-#[derive(Clone, Copy, Debug)]
-pub struct RateLimitConfig {
-    /// How many requests a minute, in the long run.
-    pub per_minute: NonZeroU32,
-    /// How many at once.
-    pub burst: NonZeroU32,
-    /// How many proxies in front are ours.
-    pub trusted_proxy_hops: usize,
 }
 
 /// The profiles file as it stands on disk.
@@ -237,39 +156,6 @@ impl ServeArgs {
             log,
         });
         problems.finish(config)
-    }
-}
-
-impl ListenArgs {
-    fn check(&self, auth: &AuthConfig, problems: &mut Problems) -> Option<SocketAddr> {
-        let host = problems.take("HOST", parse_host(self.host.as_deref()));
-        let port = problems.take("PORT", parse_port(self.port.as_deref(), 3000));
-        let is_open = matches!(auth, AuthConfig::Off { said_so: false });
-        if let Some(public) = host.filter(|host| !host.is_loopback() && is_open) {
-            problems.add(
-                "HOST",
-                format_args!(
-                    "{public} can be reached from other machines, and no caller is authenticated; \
-                     listen on 127.0.0.1, set AUTH=api-key or AUTH=jwt, or AUTH=none to let everybody sign and delete"
-                ),
-            );
-        }
-        Some(SocketAddr::new(host?, port?))
-    }
-
-    fn check_rate_limit(&self, problems: &mut Problems) -> Option<RateLimitConfig> {
-        let hops = problems.take("TRUSTED_PROXY_HOPS", parse_hops(self.trusted_proxy_hops.as_deref()));
-        let limit = problems.take("RATE_LIMIT", parse_rate_limit(self.rate_limit.as_deref()))??;
-        Some(RateLimitConfig { per_minute: limit.0, burst: limit.1, trusted_proxy_hops: hops? })
-    }
-
-    fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
-        let list = present(self.cors_allowed_origins.as_deref()).unwrap_or_default();
-        list.split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty())
-            .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
-            .collect()
     }
 }
 
@@ -345,37 +231,6 @@ fn parse_host(text: Option<&str>) -> Result<IpAddr, NotA> {
 fn parse_port(text: Option<&str>, default: u16) -> Result<u16, NotA> {
     let Some(text) = present(text) else { return Ok(default) };
     text.parse().map_err(|_source| NotA { found: text.to_owned(), expected: "a port number from 0 to 65535" })
-}
-
-fn parse_hops(text: Option<&str>) -> Result<usize, NotA> {
-    let Some(text) = present(text) else { return Ok(0) };
-    let hops = text.parse().ok().filter(|hops| *hops <= 10);
-    hops.ok_or_else(|| NotA { found: text.to_owned(), expected: "a number of proxies from 0 to 10" })
-}
-
-/// Requests a minute and at once; `None` for `off`.
-fn parse_rate_limit(text: Option<&str>) -> Result<Option<(NonZeroU32, NonZeroU32)>, NotA> {
-    let text = present(text).unwrap_or("300/min burst 100");
-    if text == "off" {
-        return Ok(None);
-    }
-    let parsed = text.split_once("/min burst ").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    let refusal = || NotA { found: text.to_owned(), expected: "a limit such as `300/min burst 100`, or off" };
-    parsed.map(Some).ok_or_else(refusal)
-}
-
-/// An origin exactly as a browser would send it.
-fn parse_origin(text: &str) -> Result<HeaderValue, NotA> {
-    let refusal = || NotA {
-        found: text.to_owned(),
-        expected: "an origin such as https://app.example.com (scheme, host and port; no path, no wildcard)",
-    };
-    let parsed = url::Url::parse(text).map_err(|_source| refusal())?;
-    let is_web = matches!(parsed.scheme(), "http" | "https");
-    if !is_web || parsed.origin().ascii_serialization() != text {
-        return Err(refusal());
-    }
-    HeaderValue::from_str(text).map_err(|_source| refusal())
 }
 
 #[cfg(test)]
