@@ -108,6 +108,7 @@ fn a_wrong_secret_is_proven_with_the_right_one() {
         (hash(format!("timestamp=1{SECRET}&folder=a")), Cause::SecretMisplaced),
         (sign(sent).to_uppercase(), Cause::SignatureEncoding),
         (hash("x".to_owned()), Cause::WrongSecret),
+        (sign("source=other&timestamp=1"), Cause::WrongSecret),
         ("d41d8cd98f00b204e9800998ecf8427e".to_owned(), Cause::WrongAlgorithm),
         ("undefined".to_owned(), Cause::SignatureNotComputed),
         (sign(sent), Cause::AlgorithmLocked),

@@ -13,7 +13,7 @@ import pytest
 from cloudinary import utils
 
 SETS = 10_000
-SECRET = "X7qLTrsES31MzxxkxPPA-pAGGfU"
+SECRET = "a secret/with+all=kinds&of%signs é"
 
 NAMES = """
     timestamp public_id folder tags context metadata eager transformation type notification_url use_filename
@@ -25,7 +25,7 @@ NAMES = """
 PIECES = [
     "a", "B", "7", " ", "&", "=", "%26", "%", "%2F", "+", "?", "/", "\\", '"', "'", "\n", "\r\n", "\t", ",", "|", "\\=",
     "\\|", ";", ":", "#", "<", "{", "[", "é", "ß", "ñ", "中文", "العربية", "🦊", "👩‍👩‍👧", "e\u0301", "\u00a0", "\u202e",
-    "\u2028", "\u0000", "\u007f", "\ufeff", "&amp;", "k=v", "k=v|k2=v2", "true", "null", "None",
+    "\u2028", "\u0000", "\u007f", "\ufeff", "&amp;", "k=v", "k=v|k2=v2", "true", "null", "None", "tags=x", "&type=upload",
 ]  # fmt: skip
 
 chance = random.Random(20_240_703)
@@ -84,7 +84,7 @@ def sets():
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_every_set_is_signed_as_the_sdk_signs_it(sets, tmp_path, algorithm, version):
     secret = tmp_path / "secret"
-    secret.write_text(SECRET)
+    secret.write_text(SECRET, encoding="utf-8")
     binary = os.environ.get("COUNTERSIGN_BIN")
     assert binary, "COUNTERSIGN_BIN must name the binary to test: start the tests with tests/run"
     command = [binary, "sign", "--batch", "--algorithm", algorithm, "--signature-version", str(version)]
