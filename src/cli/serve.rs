@@ -64,7 +64,7 @@ impl Beside {
     async fn start(config: &EmulatorConfig, account: &mut CloudinaryAccount) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
         *account = account.clone().at_emulator(listener.local_addr()?);
-        let router = emulator::open(config, account)?.router();
+        let router = emulator::open(config, Some(account), &account.upload_prefix).await?.router();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(emulator::serve(listener, router, async {
             // An error means that the sender is gone, which is a reason to stop as well.
