@@ -24,7 +24,7 @@ struct Asset {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset {
         name: "styles.css",
         content_type: "text/css; charset=utf-8",
@@ -36,6 +36,7 @@ const ASSETS: [Asset; 4] = [
         content_type: JAVASCRIPT,
         body: include_str!("../static/countersign.js"),
     },
+    Asset { name: "explain.js", content_type: JAVASCRIPT, body: include_str!("../static/explain.js") },
     Asset { name: "favicon.svg", content_type: "image/svg+xml", body: include_str!("../static/favicon.svg") },
 ];
 

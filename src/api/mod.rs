@@ -4,6 +4,7 @@ mod authentication;
 mod delete_files;
 mod download_url;
 mod error;
+mod explain;
 mod extract;
 mod health;
 mod rate_limit;
@@ -14,13 +15,13 @@ pub use error::{ApiError, Failure};
 pub use rate_limit::RateLimit;
 
 use axum::Router;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 
 use crate::state::AppState;
 
 /// The templates of the routes below, for the log.
 pub const PATHS: &[&str] =
-    &["/upload-signature", "/download-url", "/delete-files", "/livez", "/readyz", "/healthz"];
+    &["/upload-signature", "/download-url", "/delete-files", "/explain", "/livez", "/readyz", "/healthz"];
 
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
@@ -28,6 +29,7 @@ pub fn routes() -> Router<AppState> {
         .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
         .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
+        .route("/explain", post(explain::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::ready))
