@@ -3,6 +3,7 @@
 pub mod cloudinary;
 mod params;
 mod signature;
+pub mod uploadcare;
 
 pub use params::{ParamValue, Params};
 pub use signature::{Algorithm, Signature, UnknownAlgorithm};
