@@ -1,11 +1,14 @@
 //! The JSON edge: every path on one screen.
 
 mod delete_files;
+mod delete_uploadcare;
+mod download_uploadcare;
 mod download_url;
 mod error;
 mod extract;
 mod health;
 mod upload_signature;
+mod uploadcare_signature;
 
 pub use error::{ApiError, Failure};
 
@@ -20,6 +23,8 @@ pub fn routes() -> Router<AppState> {
         .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
         .route("/delete-files", delete(delete_files::delete))
+        .route("/uploadcare-signature", get(uploadcare_signature::create))
+        .route("/api/uploadcare-signature", get(uploadcare_signature::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::ready))

@@ -10,9 +10,12 @@ use tokio::net::TcpListener;
 use super::serve::listen;
 use super::{runtime, shutdown};
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorConfig, LogArgs, Problems};
+use crate::config::{
+    CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorConfig, LogArgs, Problems, UploadcareAccount,
+    UploadcareArgs,
+};
 use crate::connections::{self, ConnectionLimits};
-use crate::emulator::{CloudAccount, Emulator, EmulatorError, EmulatorOptions};
+use crate::emulator::{CloudAccount, Emulator, EmulatorError, EmulatorOptions, UploadcareProject};
 use crate::telemetry;
 
 /// Settings of the emulator alone.
@@ -23,6 +26,8 @@ pub(super) struct EmulatorCommand {
     #[command(flatten)]
     cloudinary: CloudinaryArgs,
     #[command(flatten)]
+    uploadcare: UploadcareArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -30,6 +35,8 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     let config = command.at.check(&mut problems);
     let account = command.cloudinary.check(&mut problems);
+    let uploadcare =
+        config.as_ref().map(|at| command.uploadcare.check_for_emulator(at.listen, &mut problems));
     let log = command.log.check(&mut problems);
     let (config, log) = problems.finish(config.zip(log))?;
     telemetry::start(&log);
@@ -40,15 +47,20 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
             Some(account) => account.at_emulator(address),
             None => CloudinaryAccount::emulator(address),
         };
-        let router = open(&config, &account)?.router();
-        announce(&account)?;
+        let uploadcare = uploadcare.flatten().map(|uploadcare| uploadcare.at_emulator(address));
+        let router = open(&config, &account, uploadcare.as_ref())?.router();
+        announce(&account, uploadcare.as_ref())?;
         serve(listener, router, shutdown::requested()).await;
         Ok(())
     })
 }
 
-/// Opens the emulator for `account`, at the address that the account names.
-pub(super) fn open(config: &EmulatorConfig, account: &CloudinaryAccount) -> Result<Emulator, EmulatorError> {
+/// Opens the emulator for `account` and the Uploadcare project, at the address that the account names.
+pub(super) fn open(
+    config: &EmulatorConfig,
+    account: &CloudinaryAccount,
+    uploadcare: Option<&UploadcareAccount>,
+) -> Result<Emulator, EmulatorError> {
     let cloud_account = CloudAccount {
         cloud: account.cloud.clone(),
         api_key: account.api_key.clone(),
@@ -56,6 +68,11 @@ pub(super) fn open(config: &EmulatorConfig, account: &CloudinaryAccount) -> Resu
     };
     Emulator::open(EmulatorOptions {
         accounts: vec![cloud_account],
+        uploadcare: uploadcare.map_or_else(UploadcareProject::default, |project| UploadcareProject {
+            public_key: project.public_key.clone(),
+            secret_key: project.secret_key.clone(),
+            delivery_key: project.secure_delivery.as_ref().map(|delivery| delivery.key.clone()),
+        }),
         dir: config.dir.clone(),
         // A clock of its own: the control API moves it, and the service must not move along.
         clock: Clock::system(),
@@ -70,7 +87,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
 }
 
 /// Tells on standard output how to use it; an account of the user's own keeps its secret.
-fn announce(account: &CloudinaryAccount) -> std::io::Result<()> {
+fn announce(account: &CloudinaryAccount, uploadcare: Option<&UploadcareAccount>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match account.published_url() {
         Some(url) => writeln!(out, "CLOUDINARY_URL={url}")?,
@@ -79,6 +96,9 @@ fn announce(account: &CloudinaryAccount) -> std::io::Result<()> {
             "the cloud `{}` is at {}: add ?upload_prefix={} to your CLOUDINARY_URL",
             account.cloud, account.upload_prefix, account.upload_prefix
         )?,
+    }
+    if let Some(keys) = uploadcare.and_then(UploadcareAccount::published_keys) {
+        writeln!(out, "{keys}")?;
     }
     out.flush()
 }

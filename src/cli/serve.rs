@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::{emulator, runtime, shutdown};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, Config, EmulatorConfig, Problems, ServeArgs};
+use crate::config::{CloudinaryAccount, Config, EmulatorConfig, Problems, ServeArgs, UploadcareAccount};
 use crate::profiles::Profiles;
 use crate::state::AppState;
 use crate::telemetry;
@@ -33,17 +33,36 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
     let mut account = config.cloudinary;
+    let mut uploadcare = config.uploadcare;
     let beside = match &config.emulator {
-        Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
+        Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare).await?),
         None => None,
     };
-    let state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
+    let mut state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
+    if let Some(uploadcare) = &uploadcare {
+        warn_of_short_lifetimes(&state.profiles);
+        state = state.with_uploadcare(uploadcare, beside.is_some())?;
+    }
     tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     if let Some(beside) = beside {
         beside.stop().await;
     }
     Ok(())
+}
+
+/// Signatures that the component takes for expired at once still work, but cost a request for every file.
+fn warn_of_short_lifetimes(profiles: &Profiles) {
+    for profile in profiles.iter_uploadcare() {
+        if profile.is_shorter_than_the_components_threshold() {
+            tracing::warn!(
+                profile = profile.name(),
+                minutes = profile.lifetime_minutes(),
+                "the Uploadcare component asks for a signature for every file unless expires_in is above 10m, \
+                 or its secure-uploads-expire-threshold is lowered"
+            );
+        }
+    }
 }
 
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -57,10 +76,16 @@ struct Beside {
 }
 
 impl Beside {
-    async fn start(config: &EmulatorConfig, account: &mut CloudinaryAccount) -> anyhow::Result<Self> {
+    async fn start(
+        config: &EmulatorConfig,
+        account: &mut CloudinaryAccount,
+        uploadcare: &mut Option<UploadcareAccount>,
+    ) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
-        *account = account.clone().at_emulator(listener.local_addr()?);
-        let router = emulator::open(config, account)?.router();
+        let address = listener.local_addr()?;
+        *account = account.clone().at_emulator(address);
+        *uploadcare = uploadcare.take().map(|uploadcare| uploadcare.at_emulator(address));
+        let router = emulator::open(config, account, uploadcare.as_ref())?.router();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(emulator::serve(listener, router, async {
             // An error means that the sender is gone, which is a reason to stop as well.

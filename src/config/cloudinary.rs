@@ -362,7 +362,7 @@ fn check_cloud_name(cloud: &str, variable: &str, problems: &mut Problems) {
 }
 
 /// The value of a secret, given itself or as the name of a file.
-fn secret_or_file(
+pub(super) fn secret_or_file(
     name: &str,
     value: Option<&str>,
     file: Option<&str>,

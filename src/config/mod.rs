@@ -5,6 +5,7 @@
 
 mod cloudinary;
 mod problems;
+mod uploadcare;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,6 +16,7 @@ use clap::Args;
 
 pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
 pub use problems::Problems;
+pub use uploadcare::{SecureDelivery, UploadcareAccount, UploadcareArgs};
 
 /// Reads `.env` of the working directory into the environment, before anything else runs.
 ///
@@ -55,6 +57,8 @@ pub struct ServeArgs {
     listen: ListenArgs,
     #[command(flatten)]
     cloudinary: CloudinaryArgs,
+    #[command(flatten)]
+    uploadcare: UploadcareArgs,
     #[command(flatten)]
     emulator_at: EmulatorArgs,
     #[command(flatten)]
@@ -115,6 +119,8 @@ pub struct Config {
     pub cors_allowed_origins: Vec<HeaderValue>,
     /// The account to sign for.
     pub cloudinary: CloudinaryAccount,
+    /// The Uploadcare project to sign for, if there is one.
+    pub uploadcare: Option<UploadcareAccount>,
     /// The text of the profiles file.
     pub profiles: Option<ProfilesFile>,
     /// Set when the emulator runs beside the service.
@@ -165,12 +171,17 @@ impl ServeArgs {
                 None
             }),
         };
+        let uploadcare = match &emulator {
+            Some(at) if self.emulator => self.uploadcare.check_for_emulator(at.listen, &mut problems),
+            _ => self.uploadcare.check(&mut problems),
+        };
         let profiles = self.listen.read_profiles(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
             cors_allowed_origins,
             cloudinary,
+            uploadcare,
             profiles,
             emulator: emulator.filter(|_| self.emulator),
             log,

@@ -117,6 +117,7 @@ pub(super) async fn show_assets(State(backend): State<Arc<Backend>>) -> Json<Val
 /// Removes every asset and every unfinished upload.
 pub(super) async fn clear_assets(State(backend): State<Arc<Backend>>) -> Result<Json<Value>, Refusal> {
     backend.chunks.clear();
+    backend.uploadcare.clear().await?;
     let deleted = backend.store.clear().await?;
     Ok(Json(json!({ "deleted": deleted })))
 }

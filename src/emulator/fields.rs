@@ -131,6 +131,14 @@ impl Fields {
         })
     }
 
+    /// Every text that is not empty, by its name.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|(name, field)| match field {
+            Field::Text(text) if !text.is_empty() => Some((name.as_str(), text.as_str())),
+            _ => None,
+        })
+    }
+
     /// The text under `name`, or the provider's refusal.
     pub(super) fn require(&self, name: &'static str) -> Result<&str, Refusal> {
         self.get(name).ok_or(Refusal::MissingParameter(name))

@@ -9,6 +9,7 @@
 //! ```text
 //! routes ── observe (request id, journal) ── faults
 //!   ├─ upload/   form → verify → params → naming, content → store → answer        (chunks: one upload in parts)
+//!   ├─ uploadcare/         the other provider, with routes and a store of its own
 //!   ├─ destroy, admin, download, delivery → original
 //!   └─ control   clock, faults, journal and assets, for tests on this machine
 //! ```
@@ -33,6 +34,7 @@ mod routes;
 mod store;
 mod unread;
 mod upload;
+mod uploadcare;
 mod verify;
 
 use std::path::PathBuf;
@@ -49,12 +51,16 @@ use journal::Journal;
 use store::Store;
 pub use store::StoreError;
 use upload::Chunks;
+use uploadcare::Uploadcare;
+pub use uploadcare::UploadcareProject;
 
 /// What an emulator starts with. The default is the account `emulator` in a temporary folder, on the machine's clock.
 #[derive(Clone, Debug)]
 pub struct EmulatorOptions {
     /// The product environments it knows, each with one key.
     pub accounts: Vec<CloudAccount>,
+    /// The Uploadcare project it knows.
+    pub uploadcare: UploadcareProject,
     /// Where assets are kept; without it in a temporary folder that goes away with the emulator.
     pub dir: Option<PathBuf>,
     /// The clock behind every check and every version; the control API moves it.
@@ -69,6 +75,7 @@ impl Default for EmulatorOptions {
     fn default() -> Self {
         Self {
             accounts: vec![CloudAccount::default()],
+            uploadcare: UploadcareProject::default(),
             dir: None,
             clock: Clock::system(),
             origin: "http://127.0.0.1:4000".to_owned(),
@@ -118,6 +125,7 @@ struct Backend {
     limits: Limits,
     faults: Faults,
     journal: Journal,
+    uploadcare: Uploadcare,
 }
 
 impl Emulator {
@@ -128,6 +136,7 @@ impl Emulator {
         }
         Ok(Self(Arc::new(Backend {
             accounts: Accounts::new(options.accounts),
+            uploadcare: Uploadcare::open(options.uploadcare, options.dir.clone())?,
             store: Store::open(options.dir)?,
             chunks: Chunks::new(options.limits.chunked_file_bytes),
             clock: options.clock,

@@ -14,7 +14,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::refusal::{Refusal, X_CLD_ERROR};
-use super::{Backend, admin, control, delivery, destroy, download, observe, unread, upload};
+use super::{Backend, admin, control, delivery, destroy, download, observe, unread, upload, uploadcare};
 
 /// Everything an emulator serves.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -29,6 +29,7 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .route("/v1_1/{cloud}/{resource_type}/download", get(download::download))
         .route("/v1_1/{cloud}/ping", get(admin::ping))
         .route("/v1_1/{cloud}/resources/{resource_type}/{type}", delete(admin::delete_resources))
+        .route("/{cloud}/", get(deliver))
         .route("/{cloud}/{*path}", get(deliver))
         .method_not_allowed_fallback(not_emulated)
         .fallback(not_emulated)
@@ -38,7 +39,8 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .layer(from_fn(unread::read_to_end))
         .layer(cors())
         .layer(observe);
-    provider.nest("/_emulator", control_routes()).with_state(backend)
+    let uploadcare = uploadcare::routes(&backend);
+    provider.nest("/_emulator", control_routes()).merge(uploadcare).with_state(backend)
 }
 
 fn control_routes() -> Router<Arc<Backend>> {
@@ -75,6 +77,8 @@ async fn about() -> &'static str {
     "This is the countersign emulator: Cloudinary's APIs for development and tests.\n\n\
      Upload API, Admin API and download   /v1_1/<cloud>/...\n\
      Delivery                             /<cloud>/<resource type>/<type>/...\n\
+     Uploadcare's Upload API and REST API /uploadcare/...\n\
+     Uploadcare's CDN                     /<uuid>/...\n\
      Control, from this machine only      /_emulator/clock, faults, requests, assets\n"
 }
 
@@ -85,6 +89,9 @@ async fn deliver(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    if uploadcare::is_addressed(&uri) {
+        return Ok(uploadcare::serve(&backend, &uri, &headers).await);
+    }
     let mut segments = uri.path().split('/').skip(1);
     if matches!(segments.next(), Some("v1_1" | "v2")) {
         return Err(not_emulated(method, uri).await);

@@ -1,7 +1,11 @@
 //! The outside: calls to the providers' own APIs. Only here is there an HTTP client.
 
+mod call;
 pub mod cloudinary;
 mod retry;
+pub mod uploadcare;
+
+pub use call::CallError;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
-use countersign::config::CloudinaryAccount;
+use countersign::config::{CloudinaryAccount, UploadcareAccount};
 use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
 use countersign::profiles::Profiles;
@@ -62,7 +62,9 @@ impl TestApp {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let uploadcare = UploadcareAccount::emulator(emulator_origin[7..].parse().unwrap());
         let state = AppState::new(&account, true, profiles, Clock::frozen(NOW)).unwrap();
+        let state = state.with_uploadcare(&uploadcare, true).unwrap();
         tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
         Self { address, emulator_origin, client: client() }
     }

@@ -78,7 +78,11 @@ mod tests {
                 "1678361640",
                 "93b69d086a487fbdfc36172b96a5d7f5afa7cb209e43e5f25890bc037e638584",
             ),
-            ("demosecretkey", "1632470819", "50af003e37631a54ec45a10ff21a57e8d8b1b73432597592a877a8c5bfee4eec"),
+            (
+                "demosecretkey",
+                "1632470819",
+                "50af003e37631a54ec45a10ff21a57e8d8b1b73432597592a877a8c5bfee4eec",
+            ),
             (
                 "project_secret_key",
                 "1454903856",
