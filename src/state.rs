@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, SecureDelivery, UploadcareAccount};
 use crate::delivery::OurDelivery;
 use crate::delivery::uploadcare::OurCdn;
-use crate::demo::DemoPage;
+use crate::demo::{DemoPage, UploadcarePage};
 use crate::profiles::Profiles;
 use crate::providers::NoClient;
 use crate::providers::cloudinary::AdminApi;
@@ -64,6 +64,8 @@ pub struct Uploadcare {
     pub webhook_secret: Option<SecretString>,
     /// Calls the provider.
     pub rest: RestApi,
+    /// The demo page, rendered once.
+    pub page: UploadcarePage,
 }
 
 impl AppState {
@@ -102,6 +104,7 @@ impl AppState {
             secure_delivery: account.secure_delivery.clone(),
             webhook_secret: account.webhook_secret.clone(),
             rest: RestApi::new(account, self.clock.clone())?,
+            page: UploadcarePage::new(account, emulated, self.profiles.uploadcare(None).ok()),
         }));
         Ok(self)
     }

@@ -142,8 +142,16 @@ impl UploadcareArgs {
             own_hosts: hosts.filter_map(|host| problems.take("UPLOADCARE_CDN_HOSTS", host.parse())).collect(),
             secure_delivery: self.secure_delivery(problems),
             webhook_secret: self.secret("UPLOADCARE_WEBHOOK_SECRET", problems),
-            bundle_dir: present(self.uploadcare_bundle_dir.as_deref()).map(PathBuf::from),
+            bundle_dir: self.bundle_dir(problems),
         }
+    }
+
+    fn bundle_dir(&self, problems: &mut Problems) -> Option<PathBuf> {
+        let dir = PathBuf::from(present(self.uploadcare_bundle_dir.as_deref())?);
+        if !dir.is_dir() {
+            problems.add("UPLOADCARE_BUNDLE_DIR", format_args!("there is no folder `{}`", dir.display()));
+        }
+        Some(dir)
     }
 
     fn secure_delivery(&self, problems: &mut Problems) -> Option<(Authority, DeliveryKey)> {
