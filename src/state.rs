@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::SecretString;
 
+use crate::api::{Authentication, RateLimit};
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, SecureDelivery, UploadcareAccount};
 use crate::delivery::OurDelivery;
@@ -21,6 +22,10 @@ use crate::signing::cloudinary::Signer;
 pub struct AppState {
     /// Tells the time.
     pub clock: Clock,
+    /// How callers prove who they are.
+    pub authentication: Arc<Authentication>,
+    /// How often one caller may call.
+    pub rate_limit: Arc<RateLimit>,
     /// What may be uploaded.
     pub profiles: Arc<Profiles>,
     /// The account to sign for.
@@ -30,6 +35,23 @@ pub struct AppState {
     /// The demo page, rendered once.
     pub demo: Arc<DemoPage>,
     draining: Arc<AtomicBool>,
+}
+
+/// What a service is made of.
+#[derive(Debug)]
+pub struct AppSettings {
+    /// The account to sign for.
+    pub account: CloudinaryAccount,
+    /// Whether the provider is an emulator beside the service.
+    pub emulated: bool,
+    /// How callers prove who they are.
+    pub authentication: Authentication,
+    /// How often one caller may call.
+    pub rate_limit: RateLimit,
+    /// What may be uploaded.
+    pub profiles: Profiles,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 /// The Cloudinary account as requests use it.
@@ -69,14 +91,9 @@ pub struct Uploadcare {
 }
 
 impl AppState {
-    /// The state of a service that signs for `account` what `profiles` allow; `emulated` where the emulator runs beside
-    /// it.
-    pub fn new(
-        account: &CloudinaryAccount,
-        emulated: bool,
-        profiles: Profiles,
-        clock: Clock,
-    ) -> Result<Self, NoClient> {
+    /// The state of a service.
+    pub fn new(settings: AppSettings) -> Result<Self, NoClient> {
+        let AppSettings { account, emulated, authentication, rate_limit, profiles, clock } = settings;
         let cloudinary = Cloudinary {
             cloud: account.cloud.clone(),
             api_key: account.api_key.clone(),
@@ -84,11 +101,13 @@ impl AppState {
             emulated,
             signer: account.signer(),
             delivery: account.delivery(emulated),
-            admin: AdminApi::new(account, clock.clone())?,
+            admin: AdminApi::new(&account, clock.clone())?,
         };
         Ok(Self {
-            demo: Arc::new(DemoPage::new(account, emulated, profiles.default_profile())),
+            demo: Arc::new(DemoPage::new(&account, emulated, profiles.default_profile())),
             clock,
+            authentication: Arc::new(authentication),
+            rate_limit: Arc::new(rate_limit),
             profiles: Arc::new(profiles),
             cloudinary: Arc::new(cloudinary),
             uploadcare: None,

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use url::form_urlencoded;
 
 use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
 use super::{ApiError, download_uploadcare};
@@ -166,20 +165,16 @@ fn parse_lifetime(text: Option<&str>) -> Result<i64, ApiError> {
 impl Download {
     fn sign(&self, cloudinary: &Cloudinary, now: UnixSeconds) -> DownloadResponse {
         let expires_at = now.plus(self.lifetime_seconds);
-        let (params, signature) = cloudinary.signer.sign_download(&DownloadRequest {
+        let request = DownloadRequest {
             public_id: self.public_id.as_str(),
             format: &self.format,
             delivery_type: self.delivery_type.as_str(),
             attachment: self.attachment,
             timestamp: now.0,
             expires_at: expires_at.0,
-        });
-        let mut query = form_urlencoded::Serializer::new(String::with_capacity(256));
-        for (name, value) in params.iter() {
-            query.append_pair(name, &value.to_string());
-        }
-        query.append_pair("signature", signature.as_str()).append_pair("api_key", &cloudinary.api_key);
-        let url = format!("{}/{}/download?{}", cloudinary.api_base, self.resource_type, query.finish());
+        };
+        let query = cloudinary.signer.download_query(&request, &cloudinary.api_key);
+        let url = format!("{}/{}/download?{query}", cloudinary.api_base, self.resource_type);
         DownloadResponse::new(url, self.lifetime_seconds, now)
     }
 }

@@ -6,8 +6,8 @@
 use std::fmt::{self, Display};
 
 use axum::Json;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +27,15 @@ pub enum ApiError {
     /// 400: items of the body break rules, each named by its index.
     #[error("{}", InvalidItem::sentence(.0))]
     InvalidItems(Vec<InvalidItem>),
+    /// 401: no credential.
+    #[error("this takes a known caller: send `Authorization: Bearer` with an API key or a token")]
+    Unauthenticated,
+    /// 401: a credential that does not hold.
+    #[error("the API key or token is not accepted")]
+    CredentialRefused,
+    /// 401: a token that held once.
+    #[error("the token has expired")]
+    TokenExpired,
     /// 403: a known caller who may not do this.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
@@ -58,6 +67,12 @@ pub enum ApiError {
     /// 403 or 422: well-formed, but the profile says no to the caller, or to what they ask for.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// 429: too many requests of one caller.
+    #[error("too many requests; try again in {retry_after_seconds} s")]
+    TooManyRequests {
+        /// When the next one will be accepted, in seconds.
+        retry_after_seconds: u64,
+    },
     /// The error of one item of a list.
     #[error("{place}: {error}")]
     At {
@@ -74,6 +89,9 @@ pub enum ApiError {
         /// What did.
         data: Value,
     },
+    /// 503: no token can be verified.
+    #[error("tokens cannot be verified now: their issuer's keys could not be fetched")]
+    IssuerUnreachable,
     /// 503: shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -125,6 +143,7 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::ProfileNotFound(_) | Self::AssetNotFound | Self::NoUploadcare | Self::NoSecureDelivery => {
                 StatusCode::NOT_FOUND
@@ -134,8 +153,9 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::IssuerUnreachable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::At { error, .. } => error.status(),
         }
     }
@@ -145,6 +165,9 @@ impl ApiError {
             Self::InvalidQuery(_) => "invalid_query",
             Self::InvalidBody(_) => "invalid_body",
             Self::InvalidItems(_) => "invalid_urls",
+            Self::Unauthenticated => "unauthenticated",
+            Self::CredentialRefused => "credential_refused",
+            Self::TokenExpired => "token_expired",
             Self::Forbidden(_) => "forbidden",
             Self::AssetNotFound => "not_found",
             Self::ProfileNotFound(_) => "profile_not_found",
@@ -154,7 +177,9 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
+            Self::TooManyRequests { .. } => "too_many_requests",
             Self::ProviderFailed { .. } => "provider_failed",
+            Self::IssuerUnreachable => "issuer_unreachable",
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }
@@ -164,13 +189,18 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut failure = Failure::new(self.code(), &self);
-        let status = self.status();
+        let mut response = self.status().into_response();
         match self {
             Self::ProviderFailed { data, .. } => failure.data = Some(data),
             Self::InvalidItems(items) => failure.errors = items,
+            Self::TooManyRequests { retry_after_seconds } => {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            }
+            Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             _ => {}
         }
-        let mut response = status.into_response();
         response.extensions_mut().insert(failure);
         response
     }

@@ -1,11 +1,11 @@
 //! What handlers take and give: callers, queries, bodies and answers, with errors in our own shape.
 
-use std::convert::Infallible;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
@@ -26,10 +26,14 @@ const BODY_TIMEOUT_SECONDS: u64 = 10;
 const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 
 impl FromRequestParts<AppState> for Caller {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(_parts: &mut Parts, _state: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self::Anonymous)
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let caller = app.authentication.identify(&parts.headers, app.clock.now()).await;
+        // Guessing credentials counts too, against the address it comes from.
+        app.rate_limit.count(caller.as_ref().ok(), &parts.headers, peer)?;
+        caller
     }
 }
 

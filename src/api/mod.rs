@@ -1,5 +1,6 @@
 //! The JSON edge: every path on one screen.
 
+mod authentication;
 mod delete_files;
 mod delete_uploadcare;
 mod download_uploadcare;
@@ -7,10 +8,13 @@ mod download_url;
 mod error;
 mod extract;
 mod health;
+mod rate_limit;
 mod upload_signature;
 mod uploadcare_signature;
 
+pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
+pub use rate_limit::RateLimit;
 
 use axum::Router;
 use axum::routing::{delete, get};

@@ -1,8 +1,14 @@
 //! Who asks, and what they may do. Knows no HTTP framework.
 
+mod api_keys;
+mod tokens;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+
+pub use api_keys::{ApiKeys, BadKeyLine, KEY_PREFIX};
+pub use tokens::{KeyError, KeySet, PinnedKey, TokenError, TokenRules, VerifiedToken, read_header};
 
 /// Who asks for a signature, a download or a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]

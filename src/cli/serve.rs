@@ -7,26 +7,20 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{emulator, runtime, shutdown};
+use super::{emulator, profile, runtime, shutdown};
+use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, Config, EmulatorConfig, Problems, ServeArgs, UploadcareAccount};
+use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs, UploadcareAccount};
 use crate::profiles::Profiles;
-use crate::state::AppState;
+use crate::state::{AppSettings, AppState};
 use crate::telemetry;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.check()?;
-    let profiles = profiles(&config)?;
+    let profiles = profile::read(config.profiles.as_ref())?;
     telemetry::start(&config.log);
     runtime()?.block_on(serve(config, profiles))
-}
-
-/// The profiles of the file, or the reference app's one.
-fn profiles(config: &Config) -> Result<Profiles, Problems> {
-    let Some(file) = &config.profiles else { return Ok(Profiles::reference()) };
-    let name = format!("PROFILES_FILE {}", file.path.display());
-    Profiles::from_toml(&file.text).map_err(|errors| Problems::of_each(&name, errors))
 }
 
 async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
@@ -38,12 +32,22 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare).await?),
         None => None,
     };
-    let mut state = AppState::new(&account, beside.is_some(), profiles, Clock::system())?;
+    let mut state = AppState::new(AppSettings {
+        account,
+        emulated: beside.is_some(),
+        authentication: Authentication::new(config.auth)?,
+        rate_limit: RateLimit::new(config.rate_limit),
+        profiles,
+        clock: Clock::system(),
+    })?;
     if let Some(uploadcare) = &uploadcare {
         warn_of_short_lifetimes(&state.profiles);
         state = state.with_uploadcare(uploadcare, beside.is_some())?;
     }
-    tracing::info!(cloud = account.cloud, "countersign listens on http://{address} (demo page: /unsigned)");
+    tracing::info!(
+        cloud = state.cloudinary.cloud,
+        "countersign listens on http://{address} (demo page: /unsigned)"
+    );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     if let Some(beside) = beside {
         beside.stop().await;

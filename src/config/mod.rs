@@ -3,7 +3,11 @@
 //! The only reader of the environment. A value is read as text first and checked afterwards, so that one start reports
 //! every problem. An empty variable counts as absent. `X_FILE` names a file that holds the secret `X`.
 
+mod auth;
 mod cloudinary;
+mod cloudinary_url;
+mod dot_env;
+mod listen;
 mod problems;
 mod uploadcare;
 
@@ -14,38 +18,15 @@ use std::path::PathBuf;
 use axum::http::HeaderValue;
 use clap::Args;
 
-pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, CloudinaryUrlError};
+use auth::AuthArgs;
+pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
+pub use cloudinary::{CloudinaryAccount, CloudinaryArgs};
+pub use cloudinary_url::CloudinaryUrlError;
+pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
+use listen::ListenArgs;
+pub use listen::RateLimitConfig;
 pub use problems::Problems;
 pub use uploadcare::{SecureDelivery, UploadcareAccount, UploadcareArgs};
-
-/// Reads `.env` of the working directory into the environment, before anything else runs.
-///
-/// A variable that is already set stays as it is.
-pub fn load_dot_env() -> Result<(), DotEnvError> {
-    match dotenvy::dotenv() {
-        Ok(_) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        // The library's own text would quote the line, which may hold a secret.
-        Err(dotenvy::Error::LineParse(_, column)) => Err(DotEnvError::Line { column }),
-        Err(_) => Err(DotEnvError::Unreadable),
-    }
-}
-
-/// A `.env` file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DotEnvError {
-    /// A line that is not `NAME=value`.
-    #[error(
-        ".env has a line that is not NAME=value (near column {column}); quote values that hold spaces or quotes"
-    )]
-    Line {
-        /// Where in the line the reader gave up.
-        column: usize,
-    },
-    /// The file is there and cannot be read.
-    #[error(".env is there but cannot be read")]
-    Unreadable,
-}
 
 /// Settings of the service.
 #[derive(Args, Clone, Debug, Default)]
@@ -56,6 +37,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
+    auth: AuthArgs,
+    #[command(flatten)]
     cloudinary: CloudinaryArgs,
     #[command(flatten)]
     uploadcare: UploadcareArgs,
@@ -65,23 +48,12 @@ pub struct ServeArgs {
     log: LogArgs,
 }
 
+/// Where profiles come from.
 #[derive(Args, Clone, Debug, Default)]
-struct ListenArgs {
-    /// Address to listen on; anything but loopback needs authentication, or AUTH=none [default: 127.0.0.1]
-    #[arg(long, env = "HOST", value_name = "ADDRESS")]
-    host: Option<String>,
-    /// Port to listen on; 0 takes any free one [default: 3000]
-    #[arg(long, env = "PORT", value_name = "PORT")]
-    port: Option<String>,
-    /// Who may call: none (everybody who reaches the address)
-    #[arg(long, env = "AUTH", value_name = "HOW")]
-    auth: Option<String>,
+pub struct ProfilesArgs {
     /// Profiles file (TOML); without it the one profile `default` exists
     #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
     profiles_file: Option<String>,
-    /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
-    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
-    cors_allowed_origins: Option<String>,
 }
 
 /// Where the emulator listens and keeps its assets.
@@ -117,6 +89,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Origins whose pages may call.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// How often one caller may call; `None` is as often as they like.
+    pub rate_limit: Option<RateLimitConfig>,
+    /// How callers are authenticated.
+    pub auth: AuthConfig,
     /// The account to sign for.
     pub cloudinary: CloudinaryAccount,
     /// The Uploadcare project to sign for, if there is one.
@@ -160,8 +136,10 @@ impl ServeArgs {
     /// Checks every setting.
     pub fn check(&self) -> Result<Config, Problems> {
         let mut problems = Problems::default();
-        let listen = self.listen.check(&mut problems);
+        let auth = self.auth.check(&mut problems);
+        let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
+        let rate_limit = self.listen.check_rate_limit(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
             Some(account) if self.emulator => account.held_against_emulator(emulator.as_ref(), &mut problems),
@@ -175,10 +153,12 @@ impl ServeArgs {
             Some(at) if self.emulator => self.uploadcare.check_for_emulator(at.listen, &mut problems),
             _ => self.uploadcare.check(&mut problems),
         };
-        let profiles = self.listen.read_profiles(&mut problems);
+        let profiles = self.listen.profiles.read(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
+            auth,
+            rate_limit,
             cors_allowed_origins,
             cloudinary,
             uploadcare,
@@ -190,27 +170,9 @@ impl ServeArgs {
     }
 }
 
-impl ListenArgs {
-    fn check(&self, problems: &mut Problems) -> Option<SocketAddr> {
-        let host = problems.take("HOST", parse_host(self.host.as_deref()));
-        let port = problems.take("PORT", parse_port(self.port.as_deref(), 3000));
-        let auth = present(self.auth.as_deref());
-        if let Some(other) = auth.filter(|auth| *auth != "none") {
-            problems.add("AUTH", format_args!("`{other}` is not a way to authenticate callers: use none"));
-        }
-        if let Some(public) = host.filter(|host| !host.is_loopback() && auth.is_none()) {
-            problems.add(
-                "HOST",
-                format_args!(
-                    "{public} can be reached from other machines, and no caller is authenticated; \
-                     listen on 127.0.0.1, or set AUTH=none to let everybody sign and delete"
-                ),
-            );
-        }
-        Some(SocketAddr::new(host?, port?))
-    }
-
-    fn read_profiles(&self, problems: &mut Problems) -> Option<ProfilesFile> {
+impl ProfilesArgs {
+    /// Reads the file, if one is named.
+    pub fn read(&self, problems: &mut Problems) -> Option<ProfilesFile> {
         let path = PathBuf::from(present(self.profiles_file.as_deref())?);
         let text = problems.take(
             "PROFILES_FILE",
@@ -218,15 +180,6 @@ impl ListenArgs {
                 .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
         )?;
         Some(ProfilesFile { path, text })
-    }
-
-    fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
-        let list = present(self.cors_allowed_origins.as_deref()).unwrap_or_default();
-        list.split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty())
-            .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
-            .collect()
     }
 }
 
@@ -289,20 +242,6 @@ fn parse_host(text: Option<&str>) -> Result<IpAddr, NotA> {
 fn parse_port(text: Option<&str>, default: u16) -> Result<u16, NotA> {
     let Some(text) = present(text) else { return Ok(default) };
     text.parse().map_err(|_source| NotA { found: text.to_owned(), expected: "a port number from 0 to 65535" })
-}
-
-/// An origin exactly as a browser would send it.
-fn parse_origin(text: &str) -> Result<HeaderValue, NotA> {
-    let refusal = || NotA {
-        found: text.to_owned(),
-        expected: "an origin such as https://app.example.com (scheme, host and port; no path, no wildcard)",
-    };
-    let parsed = url::Url::parse(text).map_err(|_source| refusal())?;
-    let is_web = matches!(parsed.scheme(), "http" | "https");
-    if !is_web || parsed.origin().ascii_serialization() != text {
-        return Err(refusal());
-    }
-    HeaderValue::from_str(text).map_err(|_source| refusal())
 }
 
 #[cfg(test)]

@@ -17,6 +17,11 @@ impl Problems {
         result.map_err(|why| self.add(name, why)).ok()
     }
 
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One wrong setting for each of `whys`.
     pub fn of_each<E: fmt::Display>(name: &str, whys: impl IntoIterator<Item = E>) -> Self {
         let mut problems = Self::default();

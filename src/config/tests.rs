@@ -56,13 +56,13 @@ fn all_problems_are_reported_at_once() {
 fn a_public_address_needs_authentication_or_a_plain_word() {
     insta::assert_snapshot!(check("--emulator --host 0.0.0.0").unwrap_err(), @"
     the configuration has a problem:
-      - HOST: 0.0.0.0 can be reached from other machines, and no caller is authenticated; listen on 127.0.0.1, or set AUTH=none to let everybody sign and delete
+      - HOST: 0.0.0.0 can be reached from other machines, and no caller is authenticated; listen on 127.0.0.1, set AUTH=api-key or AUTH=jwt, or AUTH=none to let everybody sign and delete
     ");
     assert!(check("--emulator --host 0.0.0.0 --auth none").is_ok());
     assert!(check("--emulator --host ::1").is_ok());
     insta::assert_snapshot!(check("--emulator --auth jwtt").unwrap_err(), @"
     the configuration has a problem:
-      - AUTH: `jwtt` is not a way to authenticate callers: use none
+      - AUTH: `jwtt` is not a way to authenticate callers: use none, api-key, jwt or api-key,jwt
     ");
 }
 

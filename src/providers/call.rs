@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::read_bounded;
 use super::retry::{Attempts, asked_wait, is_passing};
 use crate::clock::Clock;
 
@@ -88,7 +89,7 @@ impl Calls<'_> {
         };
         let status = response.status();
         let asked = asked_wait(response.headers(), self.clock.now());
-        let Some(body) = read_bounded(response).await else {
+        let Some(body) = read_bounded(response, MAX_ANSWER_BYTES).await else {
             return Attempt::Passing(CallError::Unreachable, None);
         };
         if status.is_success() {
@@ -123,16 +124,4 @@ impl Calls<'_> {
         }
         text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE_CHARACTERS).collect()
     }
-}
-
-/// The whole body; `None` if the connection breaks or the body is longer than any answer should be.
-async fn read_bounded(mut response: Response) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Some(body)
 }

@@ -2,6 +2,7 @@
 
 mod call;
 pub mod cloudinary;
+pub mod jwks;
 mod retry;
 pub mod uploadcare;
 
@@ -28,4 +29,16 @@ fn client() -> Result<reqwest::Client, NoClient> {
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(NoClient)
+}
+
+/// The whole body; `None` if the connection breaks or the body is longer than `max_bytes`.
+async fn read_bounded(mut response: reqwest::Response, max_bytes: usize) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > max_bytes {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
 }

@@ -20,6 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use url::form_urlencoded;
 
 use super::{Algorithm, ParamValue, Params, Signature};
 
@@ -89,7 +90,12 @@ impl Signer {
 
     /// Signs every parameter given: leave out [`NOT_SIGNED`] before.
     pub fn sign(&self, params: &Params) -> Signature {
-        self.algorithm.sign(string_to_sign(params, self.version).as_bytes(), &self.secret)
+        self.sign_string(&string_to_sign(params, self.version))
+    }
+
+    /// Signs a string to sign that was made before.
+    pub fn sign_string(&self, string: &str) -> Signature {
+        self.algorithm.sign(string.as_bytes(), &self.secret)
     }
 
     /// The same parameters through the recipe as a tutorial teaches it, with SHA-1 whatever is configured.
@@ -102,6 +108,17 @@ impl Signer {
         let params = request.params();
         let signature = self.sign(&params);
         (params, signature)
+    }
+
+    /// The query of a download link: what is signed, the signature, and the key that tells whose it is.
+    pub fn download_query(&self, request: &DownloadRequest<'_>, api_key: &str) -> String {
+        let (params, signature) = self.sign_download(request);
+        let mut query = form_urlencoded::Serializer::new(String::with_capacity(256));
+        for (name, value) in params.iter() {
+            query.append_pair(name, &value.to_string());
+        }
+        query.append_pair("signature", signature.as_str()).append_pair("api_key", api_key);
+        query.finish()
     }
 
     /// Whether `signature` is the provider's own, over an upload response with this public id and version.

@@ -1,5 +1,9 @@
 //! DELETE /delete-files.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -253,4 +257,63 @@ async fn a_rate_limit_that_outlasts_the_request_is_reported_at_once() {
     assert_eq!(status, StatusCode::BAD_GATEWAY);
     assert!(text(&body["data"]["results"][0]["message"]).contains("420"), "{body}");
     assert!(began.elapsed().as_secs() < 5);
+}
+
+#[tokio::test]
+async fn an_answer_in_pages_is_followed_to_its_end() {
+    let app = TestApp::spawn().await;
+    let page = |deleted: Value, next: Value| {
+        let body = json!({"deleted": deleted, "deleted_counts": {}, "partial": !next.is_null(), "next_cursor": next});
+        json!({"method": "DELETE", "path": "/resources/", "times": 1, "status": 200, "body": body.to_string()})
+    };
+    let pages = json!([
+        page(json!({"a": "deleted"}), json!("page-2")),
+        page(json!({"a": "not_found", "b": "deleted"}), json!(null)),
+    ]);
+    app.control("faults", pages).await;
+    let urls = ["a", "b"].map(|id| format!("https://res.cloudinary.com/demo/image/upload/v1/{id}.jpg"));
+    let (status, body) = app.delete_urls(&[&urls[0], &urls[1]]).await;
+    assert_eq!((status, outcomes(&body)), (StatusCode::OK, vec!["deleted".to_owned(); 2]), "{body}");
+    assert_eq!(app.provider_requests().await.len(), 2);
+    assert_eq!(body["data"]["deleteResponse"][0]["response"]["partial"], false);
+}
+
+/// A provider that counts how many calls are under way at once, and the most ids it is given in one.
+#[derive(Clone, Default)]
+struct Counting {
+    now: Arc<AtomicUsize>,
+    most_calls: Arc<AtomicUsize>,
+    most_ids: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    async fn answer(self, body: String) -> String {
+        let ids: Vec<_> =
+            url::form_urlencoded::parse(body.as_bytes()).map(|(_, id)| id.into_owned()).collect();
+        self.most_ids.fetch_max(ids.len(), Ordering::SeqCst);
+        self.most_calls.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        let deleted: serde_json::Map<_, _> = ids.into_iter().map(|id| (id, json!("deleted"))).collect();
+        json!({"deleted": deleted, "deleted_counts": {}, "partial": false}).to_string()
+    }
+}
+
+#[tokio::test]
+async fn at_most_a_hundred_ids_a_call_and_eight_calls_at_once() {
+    let counting = Counting::default();
+    let provider = counting.clone();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = axum::Router::new().fallback(async move |body: String| provider.answer(body).await);
+    tokio::spawn(axum::serve(listener, routes).into_future());
+    let app = TestApp::spawn_with(|account| account.at_emulator(address), Vec::new()).await;
+
+    let urls: Vec<_> =
+        (0..1_000).map(|index| format!("https://res.cloudinary.com/demo/raw/upload/v1/{index}")).collect();
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    let (status, body) = app.delete_urls(&urls).await;
+    assert_eq!((status, outcomes(&body)), (StatusCode::OK, vec!["deleted".to_owned(); 1_000]));
+    let counts = (counting.most_ids.load(Ordering::SeqCst), counting.most_calls.load(Ordering::SeqCst));
+    assert_eq!(counts, (100, 8));
 }

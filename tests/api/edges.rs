@@ -185,3 +185,29 @@ async fn sigterm_finishes_what_is_under_way_and_takes_nothing_new() {
     let (code, log) = process.finish().await;
     assert_eq!(code, Some(0), "{log}");
 }
+
+#[tokio::test]
+async fn ten_signatures_of_one_browser_pass_and_a_flood_does_not() {
+    let arguments =
+        ["serve", "--emulator", "--port", "0", "--emulator-port", "0", "--rate-limit", "60/min burst 20"];
+    let process = TestProcess::spawn(&arguments).await;
+    let client = crate::helpers::client();
+    let url = format!("http://{}/upload-signature", process.address);
+    let sign = async |count: usize| {
+        let requests = (0..count).map(|_| tokio::spawn(client.get(&url).send())).collect::<Vec<_>>();
+        let mut refused = Vec::new();
+        for request in requests {
+            let answer = request.await.unwrap().unwrap();
+            if answer.status() == 429 {
+                let after: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+                assert!((1..=60).contains(&after), "{after}");
+                refused.push(failure(&read_json(answer).await));
+            }
+        }
+        refused
+    };
+    assert_eq!(sign(10).await, Vec::<String>::new());
+    let refused = sign(100).await;
+    assert!(refused.len() >= 80 && refused[0].starts_with("429 too_many_requests"), "{}", refused.len());
+    assert_eq!(client.get(format!("http://{}/readyz", process.address)).send().await.unwrap().status(), 200);
+}

@@ -5,13 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use countersign::api::{Authentication, RateLimit};
 use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
-use countersign::config::{CloudinaryAccount, UploadcareAccount};
+use countersign::config::{AuthConfig, CloudinaryAccount, UploadcareAccount};
 use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
 use countersign::profiles::Profiles;
-use countersign::state::AppState;
+use countersign::state::{AppSettings, AppState};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ pub(crate) const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) emulator_origin: String,
+    pub(crate) clock: Clock,
     pub(crate) client: reqwest::Client,
 }
 
@@ -38,7 +40,12 @@ impl TestApp {
     /// The same under the profiles of a TOML file.
     pub(crate) async fn spawn_under(profiles: &str) -> Self {
         let profiles = Profiles::from_toml(profiles).unwrap();
-        Self::start(|account| account, Vec::new(), profiles).await
+        Self::start(|account| account, Vec::new(), AuthConfig::Off { said_so: false }, profiles).await
+    }
+
+    /// The same for callers who prove who they are.
+    pub(crate) async fn spawn_for(auth: AuthConfig, profiles: &str) -> Self {
+        Self::start(|account| account, Vec::new(), auth, Profiles::from_toml(profiles).unwrap()).await
     }
 
     /// The same with an account changed by `change`, and with these origins allowed.
@@ -46,12 +53,13 @@ impl TestApp {
         change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
         origins: Vec<HeaderValue>,
     ) -> Self {
-        Self::start(change, origins, Profiles::reference()).await
+        Self::start(change, origins, AuthConfig::Off { said_so: false }, Profiles::reference()).await
     }
 
     async fn start(
         change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
         origins: Vec<HeaderValue>,
+        auth: AuthConfig,
         profiles: Profiles,
     ) -> Self {
         let account = CloudinaryAccount::new("demo".to_owned(), "123".to_owned(), "abcd".into());
@@ -63,10 +71,19 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let uploadcare = UploadcareAccount::emulator(emulator_origin[7..].parse().unwrap());
-        let state = AppState::new(&account, true, profiles, Clock::frozen(NOW)).unwrap();
+        let clock = Clock::frozen(NOW);
+        let state = AppState::new(AppSettings {
+            account,
+            emulated: true,
+            authentication: Authentication::new(auth).unwrap(),
+            rate_limit: RateLimit::default(),
+            profiles,
+            clock: clock.clone(),
+        })
+        .unwrap();
         let state = state.with_uploadcare(&uploadcare, true).unwrap();
         tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
-        Self { address, emulator_origin, client: client() }
+        Self { address, emulator_origin, clock, client: client() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -3,6 +3,7 @@
 
 mod helpers;
 
+mod callers;
 mod command_line;
 mod delete_files;
 mod demo;

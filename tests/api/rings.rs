@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Modules, and the modules of this crate that each may name.
 const RINGS: &[(&str, &[&str])] = &[
-    ("auth", &["auth"]),
+    ("auth", &["auth", "clock"]),
     ("delivery", &["delivery"]),
     ("signing", &["signing"]),
     ("profiles", &["auth", "clock", "delivery", "profiles", "signing"]),
     ("clock", &["clock"]),
-    ("config", &["config", "delivery", "signing"]),
+    ("config", &["auth", "config", "delivery", "signing"]),
     ("providers", &["auth", "clock", "config", "delivery", "profiles", "providers", "signing"]),
     ("emulator", &["clock", "config", "delivery", "emulator", "signing"]),
 ];

@@ -31,6 +31,21 @@ pub struct DeleteResponse {
     next_cursor: Option<String>,
 }
 
+impl DeleteResponse {
+    /// Adds a later page. An id that one page deleted stays deleted, though a later one no longer finds it.
+    fn merge(&mut self, page: Self) {
+        for (id, outcome) in page.deleted {
+            if outcome == DELETED || !self.deleted.contains_key(&id) {
+                self.deleted.insert(id, outcome);
+            }
+        }
+        for (id, counts) in page.deleted_counts {
+            self.deleted_counts.entry(id).or_insert(counts);
+        }
+        self.partial = page.partial;
+    }
+}
+
 /// What became of one asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -133,12 +148,11 @@ async fn delete_pages(
         let mut form: Vec<_> = batch.iter().map(|asset| ("public_ids[]", asset.public_id.as_str())).collect();
         form.extend(cursor.as_deref().map(|cursor| ("next_cursor", cursor)));
         let page: DeleteResponse = api.call(Method::DELETE, &path, &form, deadline).await?;
-        whole.deleted.extend(page.deleted);
-        whole.deleted_counts.extend(page.deleted_counts);
-        whole.partial = page.partial;
-        match page.next_cursor {
-            Some(next) if page.partial && cursor.as_ref() != Some(&next) => cursor = Some(next),
-            _ => return Ok(()),
+        let next = page.next_cursor.clone().filter(|next| page.partial && cursor.as_ref() != Some(next));
+        whole.merge(page);
+        match next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(()),
         }
     }
 }

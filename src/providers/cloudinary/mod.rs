@@ -10,12 +10,18 @@ pub use delete::{BatchReport, DeleteResponse, Outcome};
 
 use std::time::Duration;
 
+use reqwest::Method;
 use secrecy::SecretString;
+
+use tokio::time::Instant;
 
 use super::{NoClient, client};
 use crate::clock::Clock;
 use crate::config::CloudinaryAccount;
 use crate::delivery::AssetAddress;
+
+/// How long the provider may take to answer a ping, retries included.
+const PING_TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// The Admin API of one cloud. Clones share connections.
 #[derive(Clone, Debug)]
@@ -46,5 +52,12 @@ impl AdminApi {
     /// retry waits, beyond `time_limit`.
     pub async fn delete(&self, assets: &[AssetAddress], time_limit: Duration) -> Vec<BatchReport> {
         delete::delete(self, assets, time_limit).await
+    }
+
+    /// Asks whether cloud, key and secret belong together. Changes nothing.
+    pub async fn ping(&self) -> Result<(), CallError> {
+        let deadline = Instant::now() + PING_TIME_LIMIT;
+        let _: serde::de::IgnoredAny = self.call(Method::GET, "/ping", &[], deadline).await?;
+        Ok(())
     }
 }

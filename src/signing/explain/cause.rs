@@ -1,0 +1,173 @@
+//! Causes by name, and what is said about one.
+
+use serde::Serialize;
+
+/// Why an upload was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A parameter was sent that the signature does not cover.
+    ParameterNotSigned,
+    /// A parameter was signed and then not sent.
+    ParameterNotSent,
+    /// A parameter was signed with one value and sent with another.
+    ValueDiffers,
+    /// The parameters were not sorted by name before signing.
+    WrongOrder,
+    /// The parameters were not joined with `&`.
+    WrongSeparator,
+    /// An `&` inside a value was escaped on one side only.
+    AmpersandEscaping,
+    /// The signature is a hash other than SHA-1 or SHA-256, or one cut short.
+    WrongAlgorithm,
+    /// The account takes SHA-256 only.
+    AlgorithmLocked,
+    /// A hash, but not in lower-case hexadecimal.
+    SignatureEncoding,
+    /// Not a hash at all.
+    SignatureNotComputed,
+    /// HMAC instead of a plain hash.
+    HmacInsteadOfHash,
+    /// The secret stands elsewhere than at the end.
+    SecretMisplaced,
+    /// The secret was empty or a placeholder when the client signed.
+    SecretMissing,
+    /// The API key was used for the secret.
+    KeyUsedAsSecret,
+    /// Quotes or white space around the secret.
+    SecretQuoted,
+    /// A part of the secret is missing, or it was changed on the way.
+    SecretChanged,
+    /// Another secret.
+    WrongSecret,
+    /// `true` against `1`.
+    BooleanSpelling,
+    /// A list joined in another way than with commas.
+    ListJoinedDifferently,
+    /// An empty value was signed, which is never sent.
+    EmptyValueSigned,
+    /// Milliseconds instead of seconds.
+    TimestampInMilliseconds,
+    /// The time was taken twice.
+    TimestampDiffers,
+    /// Percent-encoding on one side only.
+    PercentEncoding,
+    /// The same for a transformation.
+    TransformationDecoded,
+    /// Line breaks changed on the way.
+    LineBreaks,
+    /// A public id that was added after signing, as chunked uploads of some SDKs do.
+    PublicIdAdded,
+    /// A parameter that the upload widget adds.
+    WidgetParameterNotSigned,
+    /// A parameter that is never signed was.
+    NeverSignedParameter,
+    /// The parameters were signed as JSON.
+    JsonSigned,
+    /// The signature is older than the provider accepts.
+    TimestampExpired,
+    /// Off by hours: local time was taken for UTC.
+    TimeZone,
+    /// The clock is wrong.
+    ClockWrong,
+    /// The timestamp does not count seconds.
+    TimestampUnit,
+    /// The provider does not know the API key.
+    UnknownApiKey,
+    /// The API key was not sent.
+    ApiKeyNotSent,
+    /// The file was not sent.
+    FileNotSent,
+    /// The timestamp was not sent.
+    TimestampNotSent,
+    /// The header that holds the parts of an upload together was not sent.
+    UploadIdNotSent,
+    /// Another parameter was not sent.
+    ParameterMissing,
+    /// The request carries no signature.
+    SignatureNotSent,
+    /// There is no such upload preset.
+    UploadPresetNotFound,
+    /// The preset is for signed uploads.
+    UploadPresetIsSigned,
+    /// The parameter is for signed uploads.
+    ParameterNeedsSignature,
+    /// There is no such cloud.
+    UnknownCloud,
+    /// Key and cloud belong to different accounts.
+    CloudMismatch,
+    /// The account is disabled.
+    AccountDisabled,
+    /// The address is not the upload API's.
+    WrongUrl,
+    /// The file's format is not among the allowed ones.
+    FormatNotAllowed,
+    /// The file's name has no known ending.
+    UnknownFormat,
+    /// The file is not what the endpoint takes.
+    WrongResourceType,
+    /// A part of a chunked upload is too small.
+    PartTooSmall,
+    /// The file is too large.
+    FileTooLarge,
+    /// There is no such asset.
+    AssetNotFound,
+}
+
+/// A cause, in one sentence, and what to do about it, in another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The cause by name.
+    pub cause: Cause,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl Finding {
+    pub(super) fn new(cause: Cause, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { cause, message: message.into(), fix: fix.into() }
+    }
+
+    /// This finding, and one more thing that is wrong beside it.
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self {
+            cause: self.cause,
+            message: format!("{}; also, {}", self.message, other.message),
+            fix: format!("{}; {}", self.fix, other.fix),
+        }
+    }
+
+    /// The finding with `secret` blanked: it may stand in what was pasted.
+    pub(super) fn without(self, secret: &str) -> Self {
+        if secret.is_empty() {
+            return self;
+        }
+        Self {
+            cause: self.cause,
+            message: self.message.replace(secret, "…"),
+            fix: self.fix.replace(secret, "…"),
+        }
+    }
+}
+
+/// A value as a message shows it: not too long, on one line.
+pub(super) fn shown(value: &str) -> String {
+    const MOST: usize = 60;
+    let mut text: String = value.chars().take(MOST).flat_map(char::escape_debug).collect();
+    if value.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    format!("`{}`", text.replace("\\'", "'").replace("\\\"", "\""))
+}
+
+/// Names as a sentence lists them.
+pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [front @ .., last] => format!("{} and {last}", front.join(", ")),
+    }
+}

@@ -1,0 +1,117 @@
+//! The signature debugger: from what the provider said, and what the client signed or sent, to the cause and its fix.
+//!
+//! Reads whatever was pasted: the provider's error as text or JSON, parameters as JSON, as `name=value` lines, as a query
+//! or form body, as a cURL command, and the client's own string to sign.
+//!
+//! - Without the secret the provider's string to sign is held against the parameters that the client says it signed.
+//! - With it, strings that clients sign by mistake are signed one after another until one gives the signature that
+//!   was sent: a hit is proof. The search is bounded in bytes, and the secret never enters a message.
+//!
+//! Source of the mistakes: <https://cloudinary.com/documentation/authentication_signatures> and the public threads of
+//! people who met `Invalid Signature`.
+
+mod answers;
+mod case;
+mod cause;
+mod compare;
+mod curl_command;
+mod refusal;
+mod report;
+mod sealing;
+mod search;
+mod spelling;
+mod steps;
+mod timing;
+mod values;
+
+use secrecy::{ExposeSecret, SecretString};
+
+pub use cause::{Cause, Finding};
+
+use case::Case;
+use refusal::Refusal;
+use report::Report;
+
+/// What is known beside the text.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The cloud that is configured.
+    pub cloud: Option<&'a str>,
+    /// The API key that is configured.
+    pub api_key: Option<&'a str>,
+    /// The API secret that is configured.
+    pub secret: Option<&'a SecretString>,
+    /// The time, in Unix seconds.
+    pub now: i64,
+}
+
+/// Why there is no finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unexplained {
+    /// Neither an error nor parameters in the text.
+    #[error("there is neither an error of the provider nor a parameter in the text")]
+    NothingToRead,
+    /// Parameters without a signature say little.
+    #[error(
+        "the parameters show nothing wrong by themselves; add the provider's error, or the signature that was sent"
+    )]
+    NoSignature,
+    /// The signature is right.
+    #[error("nothing is wrong: the signature is right and still accepted")]
+    NothingWrong,
+    /// The error is none that is known.
+    #[error("the provider's error is none that has to do with signing")]
+    UnknownError,
+    /// A wrong signature, and nothing to hold it against.
+    #[error(
+        "the error alone does not tell what was signed; add the parameters that the client signed, or the API secret"
+    )]
+    NothingToCompare,
+}
+
+/// Finds the cause of what `text` shows.
+pub fn explain(text: &str, known: &Known<'_>) -> Result<Finding, Unexplained> {
+    let report = Report::read(text);
+    let finding = examine(&report, known)?;
+    Ok(match known.secret {
+        Some(secret) => finding.without(secret.expose_secret()),
+        None => finding,
+    })
+}
+
+fn examine(report: &Report, known: &Known<'_>) -> Result<Finding, Unexplained> {
+    match report.refusal.as_deref().map(Refusal::parse) {
+        Some(Refusal::InvalidSignature { given, string }) => {
+            Case::refused(given, string, report).explain(known)
+        }
+        Some(Refusal::Stale { reported }) => Ok(timing::stale(reported, known.now)),
+        Some(refusal) => answers::explain(&refusal, known).ok_or(Unexplained::UnknownError),
+        None => examine_params(report, known),
+    }
+}
+
+/// Without an error the parameters must speak for themselves.
+fn examine_params(report: &Report, known: &Known<'_>) -> Result<Finding, Unexplained> {
+    if report.is_empty() {
+        return Err(Unexplained::NothingToRead);
+    }
+    if let Some(finding) = timing::unit_of(report) {
+        return Ok(finding);
+    }
+    match &report.signature {
+        None => Err(Unexplained::NoSignature),
+        Some(given) => {
+            let string = report.received_string();
+            let found = Case::sent(given, &string, report).explain(known);
+            match found {
+                Err(Unexplained::NothingWrong) => {
+                    timing::too_old(report, known.now).ok_or(Unexplained::NothingWrong)
+                }
+                other => other,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

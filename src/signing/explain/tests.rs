@@ -1,0 +1,190 @@
+//! Mistakes as clients make them: signed wrong on purpose, refused as the provider would, explained.
+
+use super::*;
+use crate::signing::Algorithm;
+
+const SECRET: &str = "s3cr3t-Abcdef0123456789";
+const NOW: i64 = 1_720_000_000;
+
+fn sign(string: &str) -> String {
+    Algorithm::Sha1.sign(string.as_bytes(), &SecretString::from(SECRET)).to_string()
+}
+
+/// What is said about a client that sent a signature over `signed` while the provider received `received`.
+fn cause(signed: &str, received: &str) -> Result<Cause, Unexplained> {
+    refused(&sign(signed), received, "", true)
+}
+
+fn refused(signature: &str, received: &str, claim: &str, with_secret: bool) -> Result<Cause, Unexplained> {
+    let secret = SecretString::from(SECRET);
+    let known = Known {
+        cloud: Some("demo"),
+        api_key: Some("123456"),
+        secret: with_secret.then_some(&secret),
+        now: NOW,
+    };
+    let text = format!(
+        "{}\n{claim}",
+        serde_json::json!({"error":{"message":
+            format!("Invalid Signature {signature}. String to sign - '{received}'.")}})
+    );
+    let found = explain(&text, &known);
+    if let Ok(finding) = &found {
+        for text in [&finding.message, &finding.fix] {
+            assert!(!text.contains(SECRET) && !text.contains(&SECRET[..8]), "{text}");
+        }
+    }
+    found.map(|finding| finding.cause)
+}
+
+#[test]
+fn a_wrong_string_is_proven_with_the_secret() {
+    let sent = "folder=a b&tags=x,y&timestamp=1720000000&use_filename=1";
+    for (signed, received, expected) in [
+        ("timestamp=1720000000", sent, Cause::ParameterNotSigned),
+        ("folder=a b&tags=x,y&timestamp=1720000000", sent, Cause::ParameterNotSigned),
+        ("timestamp=1720000000", "source=uw&timestamp=1720000000", Cause::WidgetParameterNotSigned),
+        ("folder=a&timestamp=1", "folder=a&public_id=x&timestamp=1", Cause::PublicIdAdded),
+        (
+            "folder=a b&resource_type=auto&tags=x,y&timestamp=1720000000&use_filename=1",
+            sent,
+            Cause::NeverSignedParameter,
+        ),
+        ("cloud_name=demo&timestamp=1", "timestamp=1", Cause::NeverSignedParameter),
+        ("api_key=123456&timestamp=1", "timestamp=1", Cause::NeverSignedParameter),
+        ("timestamp=1720000000&folder=a b&tags=x,y&use_filename=1", sent, Cause::WrongOrder),
+        ("folder=a b,tags=x,y,timestamp=1720000000,use_filename=1", sent, Cause::WrongSeparator),
+        ("folder=a b&tags=x,y&timestamp=1720000000&use_filename=true", sent, Cause::BooleanSpelling),
+        ("folder=a b&tags=x, y&timestamp=1720000000&use_filename=1", sent, Cause::ListJoinedDifferently),
+        (
+            "folder=a b&tags=[\"x\",\"y\"]&timestamp=1720000000&use_filename=1",
+            sent,
+            Cause::ListJoinedDifferently,
+        ),
+        (
+            "folder=a b&tags[]=x&tags[]=y&timestamp=1720000000&use_filename=1",
+            sent,
+            Cause::ListJoinedDifferently,
+        ),
+        ("folder=a%20b&tags=x%2Cy&timestamp=1720000000&use_filename=1", sent, Cause::PercentEncoding),
+        ("folder=a+b&tags=x,y&timestamp=1720000000&use_filename=1", sent, Cause::PercentEncoding),
+        ("timestamp=1720000000123", "timestamp=1720000000", Cause::TimestampInMilliseconds),
+        ("timestamp=1720000000", "timestamp=1720000000123", Cause::TimestampInMilliseconds),
+        ("timestamp=1720000002", "timestamp=1720000000", Cause::TimestampDiffers),
+        ("folder=&timestamp=1", "timestamp=1", Cause::EmptyValueSigned),
+        ("folder=undefined&timestamp=1", "timestamp=1", Cause::EmptyValueSigned),
+        ("overwrite=true&timestamp=1", "timestamp=1", Cause::ParameterNotSent),
+        (
+            "timestamp=1&transformation=l_text:a b",
+            "timestamp=1&transformation=l_text:a%20b",
+            Cause::TransformationDecoded,
+        ),
+        (
+            "notification_url=https://x?a=1&amp;b=2&timestamp=1",
+            "notification_url=https://x?a=1&b=2&timestamp=1",
+            Cause::AmpersandEscaping,
+        ),
+        ("folder=a%26timestamp=1", "folder=a&timestamp=1", Cause::AmpersandEscaping),
+        ("context=a=1\nb&timestamp=1", "context=a=1\r\nb&timestamp=1", Cause::LineBreaks),
+        ("{\"folder\":\"a\",\"timestamp\":1}", "folder=a&timestamp=1", Cause::JsonSigned),
+    ] {
+        assert_eq!(cause(signed, received), Ok(expected), "{signed} → {received}");
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_proven_with_the_right_one() {
+    let sent = "folder=a&timestamp=1";
+    let hash = |text: String| Algorithm::Sha1.sign(text.as_bytes(), &SecretString::from("")).to_string();
+    for (signature, expected) in [
+        (hash(format!("{sent}123456")), Cause::KeyUsedAsSecret),
+        (hash(format!("{sent}\"{SECRET}\"")), Cause::SecretQuoted),
+        (hash(format!("{sent}{SECRET}\n")), Cause::SecretQuoted),
+        (hash(format!("{sent}{}", &SECRET[..SECRET.len() - 1])), Cause::SecretChanged),
+        (hash(format!("{sent}undefined")), Cause::SecretMissing),
+        (hash(sent.to_owned()), Cause::SecretMissing),
+        (hash(format!("{SECRET}{sent}")), Cause::SecretMisplaced),
+        (hash(format!("{sent}&api_secret={SECRET}")), Cause::SecretMisplaced),
+        (hash(format!("timestamp=1{SECRET}&folder=a")), Cause::SecretMisplaced),
+        (sign(sent).to_uppercase(), Cause::SignatureEncoding),
+        (hash("x".to_owned()), Cause::WrongSecret),
+        ("d41d8cd98f00b204e9800998ecf8427e".to_owned(), Cause::WrongAlgorithm),
+        ("undefined".to_owned(), Cause::SignatureNotComputed),
+        (sign(sent), Cause::AlgorithmLocked),
+    ] {
+        assert_eq!(refused(&signature, sent, "", true), Ok(expected), "{signature}");
+    }
+}
+
+#[test]
+fn two_mistakes_at_once_are_both_named() {
+    let sent = "folder=a&timestamp=1";
+    let text = format!("timestamp=1\"{SECRET}\"");
+    let signature = Algorithm::Sha1.sign(text.as_bytes(), &SecretString::from("")).to_string();
+    let secret = SecretString::from(SECRET);
+    let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+    let text = format!("Invalid Signature {signature}. String to sign - '{sent}'.");
+    let finding = explain(&text, &known).unwrap();
+    assert_eq!(finding.cause, Cause::SecretQuoted);
+    assert!(finding.message.contains("`folder` was sent but not signed"), "{}", finding.message);
+}
+
+#[test]
+fn without_the_secret_both_sides_are_compared() {
+    let signature = &"ab".repeat(20);
+    for (claim, received, expected) in [
+        ("timestamp=1", "folder=a&timestamp=1", Ok(Cause::ParameterNotSigned)),
+        (
+            "{\"timestamp\":1,\"folder\":\"a\",\"tags\":\"\"}",
+            "folder=a&timestamp=1",
+            Ok(Cause::EmptyValueSigned),
+        ),
+        ("timestamp=1&folder=a", "folder=a&timestamp=1", Ok(Cause::WrongOrder)),
+        ("folder=b&timestamp=1", "folder=a&timestamp=1", Ok(Cause::ValueDiffers)),
+        ("{\"timestamp\":1,\"use_filename\":true}", "timestamp=1&use_filename=1", Ok(Cause::BooleanSpelling)),
+        ("{\"timestamp\":1,\"resource_type\":\"auto\"}", "timestamp=1", Ok(Cause::NeverSignedParameter)),
+        ("folder=a&timestamp=1", "folder=a&timestamp=1", Ok(Cause::WrongSecret)),
+        ("", "timestamp=1720000000123", Ok(Cause::TimestampInMilliseconds)),
+        ("", "source=uw&timestamp=1", Ok(Cause::WidgetParameterNotSigned)),
+        ("", "folder=a&timestamp=1", Err(Unexplained::NothingToCompare)),
+    ] {
+        assert_eq!(refused(signature, received, claim, false), expected, "{claim} → {received}");
+    }
+}
+
+#[test]
+fn a_signed_request_is_checked_without_any_error() {
+    let secret = SecretString::from(SECRET);
+    let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+    let request = |timestamp: i64| {
+        let string = format!("folder=a&timestamp={timestamp}");
+        format!("{string}&api_key=1&signature={}", sign(&string))
+    };
+    assert_eq!(explain(&request(NOW), &known), Err(Unexplained::NothingWrong));
+    assert_eq!(explain(&request(NOW - 4_000), &known).unwrap().cause, Cause::TimestampExpired);
+    let unsorted = format!(
+        "folder=a&timestamp={NOW}&api_key=1&signature={}",
+        sign(&format!("timestamp={NOW}&folder=a"))
+    );
+    assert_eq!(explain(&unsorted, &known).unwrap().cause, Cause::WrongOrder);
+    assert_eq!(explain("", &known), Err(Unexplained::NothingToRead));
+    assert_eq!(explain("folder=a\ntimestamp=1720000000", &known), Err(Unexplained::NoSignature));
+}
+
+#[test]
+fn a_secret_in_the_input_does_not_come_out() {
+    let claim = format!("folder={SECRET}\ntimestamp=1");
+    let found = refused(&"ab".repeat(20), "folder=a&timestamp=1", &claim, true);
+    assert_eq!(found, Ok(Cause::ValueDiffers));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn no_text_panics(text in "(Invalid Signature [a-f0-9]{0,40}. String to sign - '|\\PC|[&=?{}'\"\\n\\[\\]]|timestamp|curl -F ){0,40}") {
+        let secret = SecretString::from(SECRET);
+        let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+        let _ = explain(&text, &known);
+    }
+}
