@@ -1,12 +1,12 @@
 //! `countersign emulator`: the emulator alone, for other projects' tests.
 
 use std::future::Future;
-use std::io::Write as _;
 
 use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::output::Output;
 use super::serve::listen;
 use super::{runtime, shutdown};
 use crate::clock::Clock;
@@ -88,17 +88,17 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
 
 /// Tells on standard output how to use it; an account of the user's own keeps its secret.
 fn announce(account: &CloudinaryAccount, uploadcare: Option<&UploadcareAccount>) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    // Sent out at once: a reader may want the first line only.
+    let mut out = Output::stdout();
     match account.published_url() {
-        Some(url) => writeln!(out, "CLOUDINARY_URL={url}")?,
-        None => writeln!(
-            out,
+        Some(url) => out.line(format!("CLOUDINARY_URL={url}"))?,
+        None => out.line(format!(
             "the cloud `{}` is at {}: add ?upload_prefix={} to your CLOUDINARY_URL",
             account.cloud, account.upload_prefix, account.upload_prefix
-        )?,
+        ))?,
     }
     if let Some(keys) = uploadcare.and_then(UploadcareAccount::published_keys) {
-        writeln!(out, "{keys}")?;
+        out.line(keys)?;
     }
-    out.flush()
+    out.finish()
 }
