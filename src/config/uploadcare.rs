@@ -252,3 +252,98 @@ impl UploadcareAccount {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    const DELIVERY_KEY: &str = "73636b61519adede42191efe1e73f02a";
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        uploadcare: UploadcareArgs,
+    }
+
+    fn args(flags: &str) -> UploadcareArgs {
+        let words = ["countersign"].into_iter().chain(flags.split_whitespace());
+        Line::try_parse_from(words).unwrap().uploadcare
+    }
+
+    fn check(flags: &str) -> Result<Option<UploadcareAccount>, String> {
+        let mut problems = Problems::default();
+        let account = args(flags).check(&mut problems);
+        problems.finish(Some(account)).map_err(|problems| problems.to_string())
+    }
+
+    fn at_emulator(flags: &str) -> UploadcareAccount {
+        let mut problems = Problems::default();
+        let at = SocketAddr::from(([127, 0, 0, 1], 4000));
+        let account = args(flags).check_for_emulator(at, &mut problems);
+        problems.finish(account).unwrap()
+    }
+
+    #[test]
+    fn a_project_is_named_by_both_keys_or_not_at_all() {
+        assert!(check("").unwrap().is_none());
+        let account =
+            check("--uploadcare-public-key demopublickey --uploadcare-secret-key s").unwrap().unwrap();
+        assert_eq!(account.upload_base, "https://upload.uploadcare.com");
+        assert_eq!(account.cdn_base, "https://1s4oyld5dc.ucarecd.net");
+        assert!(account.published_keys().is_none());
+        insta::assert_snapshot!(check("--uploadcare-public-key p").unwrap_err(), @"
+        the configuration has a problem:
+          - UPLOADCARE_SECRET_KEY: is missing: Uploadcare takes both UPLOADCARE_PUBLIC_KEY and UPLOADCARE_SECRET_KEY, or neither
+        ");
+        insta::assert_snapshot!(check("--uploadcare-secret-key hush").unwrap_err(), @"
+        the configuration has a problem:
+          - UPLOADCARE_PUBLIC_KEY: is missing: Uploadcare takes both UPLOADCARE_PUBLIC_KEY and UPLOADCARE_SECRET_KEY, or neither
+        ");
+    }
+
+    #[test]
+    fn every_wrong_setting_is_reported_and_no_secret_is_repeated() {
+        let flags = "--uploadcare-public-key a/b --uploadcare-secret-key hush --uploadcare-cdn-hosts ok.example,[x] \
+                     --uploadcare-delivery-host cdn.example --uploadcare-delivery-key hushhush \
+                     --uploadcare-bundle-dir /nowhere/at/all";
+        let problems = check(flags).unwrap_err();
+        assert!(!problems.contains("hush"), "{problems}");
+        insta::assert_snapshot!(problems, @"
+        the configuration has problems:
+          - UPLOADCARE_PUBLIC_KEY: may hold letters, digits, `-` and `_` only
+          - UPLOADCARE_CDN_HOSTS: has a host with a character other than letters, digits, dots and hyphens
+          - UPLOADCARE_DELIVERY_KEY: is not a delivery key: it must be an even number of hexadecimal digits, at least 32
+          - UPLOADCARE_BUNDLE_DIR: there is no folder `/nowhere/at/all`
+        ");
+        insta::assert_snapshot!(check("--uploadcare-delivery-host cdn.example").unwrap_err(), @"
+        the configuration has a problem:
+          - UPLOADCARE_DELIVERY_KEY: is missing: signed delivery takes both a host and a key, or neither
+        ");
+    }
+
+    #[test]
+    fn signed_delivery_has_a_host_that_files_may_be_deleted_by() {
+        let flags = format!(
+            "--uploadcare-public-key p --uploadcare-secret-key s --uploadcare-delivery-host cdn.example \
+             --uploadcare-delivery-key {DELIVERY_KEY}"
+        );
+        let account = check(&flags).unwrap().unwrap();
+        assert_eq!(account.secure_delivery.as_ref().unwrap().base, "https://cdn.example");
+        let url = "https://cdn.example/52da3bfc-7cd8-4861-8b05-126fef7a6994/";
+        assert!(account.cdn(false).file(url).is_ok());
+    }
+
+    #[test]
+    fn the_emulator_has_a_project_of_its_own_and_takes_other_keys() {
+        let account = at_emulator(&format!(
+            "--uploadcare-delivery-host cdn.example --uploadcare-delivery-key {DELIVERY_KEY}"
+        ));
+        assert_eq!(account.upload_base, "http://127.0.0.1:4000/uploadcare");
+        assert_eq!(account.secure_delivery.as_ref().unwrap().base, "http://127.0.0.1:4000");
+        assert!(account.published_keys().unwrap().contains("UPLOADCARE_SECRET_KEY=emulator-secret-key"));
+        let account = at_emulator("--uploadcare-public-key p --uploadcare-secret-key s");
+        assert_eq!((account.public_key.as_str(), account.published_keys()), ("p", None));
+    }
+}

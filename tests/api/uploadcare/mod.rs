@@ -1,5 +1,6 @@
 //! Uploadcare end to end: the service's routes, and the emulator that stands in for the provider.
 
+mod callers;
 mod client;
 mod delete_files;
 mod rest;
