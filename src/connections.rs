@@ -1,4 +1,4 @@
-//! Accepts connections and serves a router on them, within limits on how many there are and how slow they may be.
+//! Accepts connections and serves them, within limits on how many there are and how slow they may be.
 //!
 //! `axum::serve` sets no timer for request heads, so a client could dribble one for ever; this loop sets one.
 
@@ -10,8 +10,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Service;
 
 /// What a listener puts up with.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +43,15 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// Serves `router` until `shutdown` resolves; then finishes what is under way, and cuts it off after the drain timeout.
-pub async fn serve(
+/// Serves `service` until `shutdown` resolves; then finishes what is under way, and cuts it off after the drain timeout.
+pub async fn serve<S>(
     listener: TcpListener,
-    router: Router,
+    service: S,
     limits: ConnectionLimits,
     shutdown: impl Future<Output = ()>,
-) {
+) where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
@@ -57,7 +61,7 @@ pub async fn serve(
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(limits.header_read_timeout)
-                    .serve_connection(TokioIo::new(stream), service_fn(answer_with(router.clone(), peer)));
+                    .serve_connection(TokioIo::new(stream), service_fn(answer_with(service.clone(), peer)));
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
                     // A client that goes away in the middle is its own affair.
@@ -76,14 +80,14 @@ pub async fn serve(
     }
 }
 
-fn answer_with(
-    router: Router,
-    peer: SocketAddr,
-) -> impl Fn(Request<Incoming>) -> axum::routing::future::RouteFuture<Infallible> {
-    move |mut request| {
+fn answer_with<S>(service: S, peer: SocketAddr) -> impl Fn(hyper::Request<Incoming>) -> S::Future
+where
+    S: Service<Request> + Clone,
+{
+    move |request| {
+        let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let mut router = router.clone();
-        tower::Service::call(&mut router, request)
+        service.clone().call(request)
     }
 }
 

@@ -5,8 +5,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tower_http::timeout::TimeoutLayer;
 use validator::Validate;
 
 use super::ApiError;
@@ -26,6 +28,14 @@ use crate::state::AppState;
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long the provider may take, retries included.
 const TIME_LIMIT: Duration = Duration::from_secs(25);
+
+/// How long the whole request may take: the only one that waits for others.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// The layer that ends a request that takes too long.
+pub(super) fn time_limit() -> TimeoutLayer {
+    TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT)
+}
 
 /// What to delete.
 #[derive(Debug, Deserialize, Validate)]

@@ -21,12 +21,24 @@ use axum::routing::{delete, get};
 
 use crate::state::AppState;
 
+/// The templates of the routes below, for the log.
+pub const PATHS: &[&str] = &[
+    "/upload-signature",
+    "/download-url",
+    "/delete-files",
+    "/uploadcare-signature",
+    "/api/uploadcare-signature",
+    "/livez",
+    "/readyz",
+    "/healthz",
+];
+
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
-        .route("/delete-files", delete(delete_files::delete))
+        .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
         .route("/uploadcare-signature", get(uploadcare_signature::create))
         .route("/api/uploadcare-signature", get(uploadcare_signature::create))
         .route("/livez", get(health::live))

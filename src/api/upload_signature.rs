@@ -199,9 +199,10 @@ impl UploadItem {
 
 impl SignatureResponse {
     fn sign(grant: Grant, cloudinary: &Cloudinary) -> Self {
+        let (signature, manual_signature) = cloudinary.signer.sign_with_manual(&grant.params);
         Self {
-            signature: cloudinary.signer.sign(&grant.params),
-            manual_signature: cloudinary.signer.sign_by_hand(&grant.params),
+            signature,
+            manual_signature,
             cloudname: cloudinary.cloud.clone(),
             api_key: cloudinary.api_key.clone(),
             expires_in: grant.lifetime.to_string(),

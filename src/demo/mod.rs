@@ -79,13 +79,18 @@ struct UnsignedPage<'a> {
     asset_version: &'a str,
 }
 
+/// The templates of the routes below, for the log.
+pub const PATHS: &[&str] =
+    &["/", "/unsigned", "/static/{name}", "/uploadcare", "/uploadcare/component/{name}"];
+
 /// Routes of the demo page.
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(to_the_page))
         .route("/unsigned", get(page))
         .route("/static/{name}", get(asset))
-        .merge(uploadcare::routes())
+        .route("/uploadcare", get(uploadcare::page))
+        .route("/uploadcare/component/{name}", get(uploadcare::component_file))
 }
 
 impl DemoPage {

@@ -5,12 +5,10 @@
 use std::path::PathBuf;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
 
 use super::{JAVASCRIPT, REVALIDATE, asset_version};
 use crate::api::ApiError;
@@ -65,10 +63,6 @@ struct Page<'a> {
     asset_version: &'a str,
 }
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/uploadcare", get(page)).route("/uploadcare/component/{name}", get(component_file))
-}
-
 impl UploadcarePage {
     /// Renders the page for a project and the profile that uploads without a name use.
     pub fn new(account: &UploadcareAccount, emulated: bool, profile: Option<&UploadcareProfile>) -> Self {
@@ -113,7 +107,8 @@ fn content_security_policy(account: &UploadcareAccount, emulated: bool) -> Heade
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
-async fn page(State(app): State<AppState>) -> Result<Response, ApiError> {
+/// Shows the page.
+pub(super) async fn page(State(app): State<AppState>) -> Result<Response, ApiError> {
     let page = &app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?.page;
     let headers =
         [(CONTENT_SECURITY_POLICY, page.content_security_policy.clone()), (CACHE_CONTROL, REVALIDATE)];
@@ -121,7 +116,7 @@ async fn page(State(app): State<AppState>) -> Result<Response, ApiError> {
 }
 
 /// A file of the copy on this machine; the page's hashes judge whether it is the right one.
-async fn component_file(State(app): State<AppState>, Path(name): Path<String>) -> Response {
+pub(super) async fn component_file(State(app): State<AppState>, Path(name): Path<String>) -> Response {
     let dir = app.uploadcare.as_ref().and_then(|uploadcare| uploadcare.page.bundle_dir.as_ref());
     let file = [&SCRIPT, &STYLE].into_iter().find(|file| file.name == name);
     let Some((dir, file)) = dir.zip(file) else { return StatusCode::NOT_FOUND.into_response() };

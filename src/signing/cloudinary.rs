@@ -98,9 +98,17 @@ impl Signer {
         self.algorithm.sign(string.as_bytes(), &self.secret)
     }
 
-    /// The same parameters through the recipe as a tutorial teaches it, with SHA-1 whatever is configured.
-    pub fn sign_by_hand(&self, params: &Params) -> Signature {
-        sign_by_hand(params, &self.secret)
+    /// The signature as configured, and beside it the one of the recipe that tutorials teach: sort, join, append the
+    /// secret, SHA-1. There `&` inside a parameter is escaped whatever is configured, or a value could smuggle others in.
+    pub fn sign_with_manual(&self, params: &Params) -> (Signature, Signature) {
+        let signature = self.sign(params);
+        let is_the_recipe = self.algorithm == Algorithm::Sha1 && self.version == SignatureVersion::V2;
+        let manual = if is_the_recipe {
+            signature
+        } else {
+            Algorithm::Sha1.sign(string_to_sign(params, SignatureVersion::V2).as_bytes(), &self.secret)
+        };
+        (signature, manual)
     }
 
     /// Signs a download of a stored original; see [`DownloadRequest`].
@@ -159,19 +167,6 @@ pub fn write_string_to_sign<'a>(
             text.push_str(&escaped);
         }
     }
-}
-
-/// Sort, join, append the secret, SHA-1: spelled out on its own, so that it checks the code above and can be read as a
-/// recipe. An `&` inside a parameter is escaped, or a value could smuggle parameters in.
-fn sign_by_hand(params: &Params, secret: &SecretString) -> Signature {
-    let mut pairs: Vec<String> = params
-        .iter()
-        .map(|(name, value)| (name, value.to_string()))
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={value}").replace('&', "%26"))
-        .collect();
-    pairs.sort();
-    Algorithm::Sha1.sign(pairs.join("&").as_bytes(), secret)
 }
 
 /// The provider's signature in an upload response: always over the version-1 string of public id and version.
@@ -461,6 +456,18 @@ mod tests {
         assert!(!format!("{signature:?}").contains(&signature.as_str()[..8]));
     }
 
+    /// Sort, join, append the secret, SHA-1: spelled out on its own, so that it checks the code above. An `&` inside a parameter is escaped, or a value could smuggle parameters in.
+    fn sign_by_hand(params: &Params, secret: &SecretString) -> Signature {
+        let mut pairs: Vec<String> = params
+            .iter()
+            .map(|(name, value)| (name, value.to_string()))
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={value}").replace('&', "%26"))
+            .collect();
+        pairs.sort();
+        Algorithm::Sha1.sign(pairs.join("&").as_bytes(), secret)
+    }
+
     fn any_params() -> impl Strategy<Value = Params> {
         proptest::collection::btree_map("[a-z_]{1,12}", "\\PC{0,20}", 0..6)
             .prop_map(|map| map.into_iter().collect())
@@ -476,7 +483,10 @@ mod tests {
         #[test]
         fn the_recipe_by_hand_agrees_with_the_signer(params in any_params(), key in "[ -~]{1,32}") {
             let signer = Signer::new(secret(&key), Algorithm::Sha1, V2);
-            prop_assert_eq!(signer.sign(&params), signer.sign_by_hand(&params));
+            let by_hand = sign_by_hand(&params, &secret(&key));
+            prop_assert_eq!(signer.sign_with_manual(&params), (by_hand, by_hand));
+            let other = Signer::new(secret(&key), Algorithm::Sha256, V1);
+            prop_assert_eq!(other.sign_with_manual(&params), (other.sign(&params), by_hand));
         }
 
         /// Version 2 tells every two sets of field names apart, whatever their values hold.

@@ -153,6 +153,18 @@ export class Desk {
     await this.hook('submit').click();
   }
 
+  /**
+   * Asks for a download link and waits until the card shows a live one.
+   * @param {Locator} card
+   * @returns {Promise<string>} its address
+   */
+  async getDownloadLink(card) {
+    await card.getByTestId('download-link-button').click();
+    // The place for the link is there from the start, but empty.
+    await card.getByTestId('download-link').and(this.page.locator('[href]')).waitFor();
+    return /** @type {string} */ (await card.getByTestId('download-link').getAttribute('href'));
+  }
+
   // ---- What a user sees --------------------------------------------------------------------------------------------
 
   /** @param {string} testId @returns {Locator} */

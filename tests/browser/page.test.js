@@ -21,8 +21,7 @@ browserTest('nothing secret reaches the browser', async (desk) => {
   await desk.submit();
   for (const name of ['gradient.png', 'report.pdf']) {
     const card = await desk.until(name, 'done');
-    await card.getByTestId('download-link-button').click();
-    await card.getByTestId('download-link').waitFor();
+    await desk.getDownloadLink(card);
     await card.getByTestId('delete').click();
     await desk.hook('confirm-delete').click();
     await desk.until(name, 'deleted');
@@ -179,8 +178,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await desk.submit();
     const card = await desk.until(long, 'done');
     await desk.until('small.png', 'done');
-    await card.getByTestId('download-link-button').click();
-    await card.getByTestId('download-link').waitFor();
+    await desk.getDownloadLink(card);
     await card.getByTestId('signed').locator('summary').click();
     await assertFits(desk, 'done');
     await desk.server.emulator.setFaults({ method: 'POST', path: '/upload', status: 400, body, times: 1 });

@@ -21,9 +21,7 @@ browserTest('a private picture opens through a link for a minute, and not otherw
   const plain = await desk.fetchBytes(asset.secure_url);
   assert.equal(plain.status, 401, 'its plain address is refused');
 
-  await card.getByTestId('download-link-button').click();
-  await card.getByTestId('countdown').waitFor();
-  const link = await card.getByTestId('download-link').getAttribute('href');
+  const link = await desk.getDownloadLink(card);
   const alive = await desk.fetchBytes(link);
   assert.deepEqual([alive.status, digest(alive.bytes)], [200, digest(picture)]);
   await desk.reads(card.getByTestId('countdown'), /^(1:00|0:5\d)$/);
@@ -48,15 +46,12 @@ browserTest('a dead link is replaced by a new one that works', async (desk) => {
   await desk.choose({ 'contract.pdf': pdf() });
   await desk.submit();
   const card = await desk.until('contract.pdf', 'done');
-  await card.getByTestId('download-link-button').click();
-  await card.getByTestId('countdown').waitFor();
+  await desk.getDownloadLink(card);
   await desk.page.clock.fastForward(61_000);
   await card.getByTestId('dead-mark').waitFor();
 
   await desk.reads(card.getByTestId('download-link-button'), /Get a new link/);
-  await card.getByTestId('download-link-button').click();
-  await card.getByTestId('download-link').waitFor();
-  const answer = await desk.fetchBytes(await card.getByTestId('download-link').getAttribute('href'));
+  const answer = await desk.fetchBytes(await desk.getDownloadLink(card));
   assert.deepEqual([answer.status, digest(answer.bytes)], [200, digest(pdf())]);
   assert.equal(await card.getByTestId('dead-mark').isVisible(), false);
 });
@@ -67,9 +62,7 @@ browserTest('a private text file opens through a link as well', async (desk) => 
   await desk.choose({ 'salary.txt': note() });
   await desk.submit();
   const card = await desk.until('salary.txt', 'done');
-  await card.getByTestId('download-link-button').click();
-  const link = await card.getByTestId('download-link').getAttribute('href');
-  const answer = await desk.fetchBytes(link);
+  const answer = await desk.fetchBytes(await desk.getDownloadLink(card));
   assert.deepEqual([answer.status, answer.bytes.toString()], [200, note().toString()]);
 });
 
@@ -79,8 +72,7 @@ browserTest('a link that was changed is refused', async (desk) => {
   await desk.choose({ 'passport.png': png() });
   await desk.submit();
   const card = await desk.until('passport.png', 'done');
-  await card.getByTestId('download-link-button').click();
-  const link = new URL(await card.getByTestId('download-link').getAttribute('href'));
+  const link = new URL(await desk.getDownloadLink(card));
   link.searchParams.set('expires_at', String(Number(link.searchParams.get('expires_at')) + 3600));
   assert.equal((await desk.fetchBytes(link.href)).status, 401);
 });

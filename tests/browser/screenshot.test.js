@@ -28,8 +28,7 @@ browserTest('the page with three uploads, a link that is running out and what wa
   await desk.choose({ 'above the lake.jpg': await jpeg(desk, 'lake', size) });
   await desk.submit();
   const card = await desk.until('above the lake.jpg', 'done');
-  await card.getByTestId('download-link-button').click();
-  await card.getByTestId('countdown').waitFor();
+  await desk.getDownloadLink(card);
   await card.getByTestId('signed').locator('summary').click();
   await desk.page.mouse.move(0, 0);
   // A box is measured from the edge of the window, a picture of the full page from its top.

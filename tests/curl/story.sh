@@ -146,7 +146,7 @@ advance_clock() {
 start_server() {
     local binary=${COUNTERSIGN_BIN:?must name the binary to test: start the tests with tests/run}
     SCRATCH=$(mktemp --directory)
-    (cd "$SCRATCH" && exec env --ignore-environment "$binary" serve --emulator --port 0 --emulator-port 0) 2> "$SCRATCH/log" &
+    (cd "$SCRATCH" && exec env --ignore-environment TMPDIR="$SCRATCH" "$binary" serve --emulator --port 0 --emulator-port 0) 2> "$SCRATCH/log" &
     SERVER_PID=$!
     trap stop_server EXIT
     local deadline=$((SECONDS + START_DEADLINE_SECONDS))

@@ -1,6 +1,6 @@
 /**
- * The product as a process of its own, as users start it: signing server and emulator together, in an empty environment
- * and an empty folder, so that neither a variable nor an `.env` of this machine plays a part.
+ * The product as a process of its own, as users start it: signing server and emulator together, in a folder of its own
+ * and an all but empty environment, so that neither a variable nor an `.env` of this machine plays a part.
  */
 
 import { spawn } from 'node:child_process';
@@ -26,7 +26,10 @@ const STOP_DEADLINE_MS = 10_000;
 export async function startServer({ port = 0, emulatorPort = 0, env = {} } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-test-'));
   const args = ['serve', '--emulator', '--port', String(port), '--emulator-port', String(emulatorPort)];
-  const child = spawn(binary(), args, { cwd: folder, env: { TMPDIR: tmpdir(), ...env }, stdio: ['ignore', 'inherit', 'pipe'] });
+  // What a crash leaves behind is in the folder too, and goes with it.
+  const child = spawn(binary(), args, { cwd: folder, env: { TMPDIR: folder, ...env }, stdio: ['ignore', 'inherit', 'pipe'] });
+  const killChild = () => child.kill('SIGKILL');
+  process.once('exit', killChild);
   const log = readLog(child);
   const { url, emulatorUrl } = await log.addresses;
 
@@ -44,6 +47,7 @@ export async function startServer({ port = 0, emulatorPort = 0, env = {} } = {})
         child.kill(signal);
         await exited;
       }
+      process.off('exit', killChild);
       await rm(folder, { recursive: true, force: true });
     },
   };

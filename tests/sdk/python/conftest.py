@@ -74,8 +74,8 @@ def server():
     assert binary, "COUNTERSIGN_BIN must name the binary to test: start the tests with tests/run"
     command = [binary, "serve", "--emulator", "--port", "0", "--emulator-port", "0"]
     with tempfile.TemporaryDirectory() as folder:
-        # An empty environment and folder: neither a variable nor a .env of this machine plays a part.
-        process = subprocess.Popen(command, cwd=folder, env={}, stderr=subprocess.PIPE, text=True)
+        # An empty folder and hardly any environment: neither a variable nor a .env of this machine plays a part.
+        process = subprocess.Popen(command, cwd=folder, env={"TMPDIR": folder}, stderr=subprocess.PIPE, text=True)
         log = Queue()
         reader = threading.Thread(target=_read, args=(process.stderr, log))
         reader.start()

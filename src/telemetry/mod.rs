@@ -2,13 +2,15 @@
 //!
 //! A line holds the route's template, never the path or the query: those carry public ids and signatures.
 
+mod json_lines;
+
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::LogConfig;
+use json_lines::JsonLines;
 
 /// The target of request lines: `RUST_LOG=info,countersign::request=off` silences them.
 const TARGET: &str = "countersign::request";
@@ -16,12 +18,9 @@ const TARGET: &str = "countersign::request";
 /// Starts logging to standard error. A second call changes nothing.
 pub fn start(config: &LogConfig) {
     let filter = EnvFilter::new(&config.filter);
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if config.json {
-        lines.json().flatten_event(true).with_current_span(false).try_init()
+        lines.event_format(JsonLines).try_init()
     } else {
         lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
     };
