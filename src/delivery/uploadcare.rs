@@ -113,11 +113,8 @@ impl OurCdn {
     pub fn is_meant(&self, url: &str) -> bool {
         let Some((_, authority, path)) = split(url) else { return false };
         let Ok(authority) = authority.parse::<Authority>() else { return false };
-        let host = authority.host();
-        let is_the_providers = host == SHARED_HOST
-            || host.strip_suffix(ZONE).is_some_and(|front| front.is_empty() || front.ends_with('.'));
         let is_emulated = self.emulator.as_ref() == Some(&authority);
-        is_the_providers
+        is_the_providers(&authority)
             || (is_emulated && !matches!(file_of(path), Err(CdnUrlError::NoFileId)))
             || (!is_emulated && self.hosts.contains(&authority))
     }
@@ -143,6 +140,59 @@ impl OurCdn {
                 || (host.port().is_none() && authority.port() == Some(443) && host.host() == authority.host())
         };
         self.hosts.iter().any(is_host)
+    }
+}
+
+/// What a CDN URL says, on a host of the provider's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CdnUrl<'a> {
+    /// The file, or the group.
+    pub id: FileId,
+    /// How many files the group has; a file by itself has none.
+    pub files: Option<u32>,
+    /// The place of one file in the group, from 0.
+    pub nth: Option<u32>,
+    /// The operations, from the first `-/` to the last `/`.
+    pub operations: Option<&'a str>,
+    /// The name at the end, which selects nothing.
+    pub filename: Option<&'a str>,
+}
+
+/// Whether `url` is on a host that the provider gives projects, whichever.
+pub fn is_on_the_providers_host(url: &str) -> bool {
+    let authority = split(url).and_then(|(_, authority, _)| authority.parse::<Authority>().ok());
+    authority.is_some_and(|authority| is_the_providers(&authority))
+}
+
+fn is_the_providers(authority: &Authority) -> bool {
+    let label = authority.host().strip_suffix(ZONE);
+    authority.host() == SHARED_HOST || label.is_some_and(|front| front.is_empty() || front.ends_with('.'))
+}
+
+impl<'a> CdnUrl<'a> {
+    /// Reads a URL; whose it is does not matter.
+    pub fn parse(url: &'a str) -> Result<Self, CdnUrlError> {
+        let (_, _, path) = split(url).ok_or(CdnUrlError::NotHttps)?;
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+        let (id, files) = match first.split_once('~') {
+            None => (first, None),
+            Some((id, files)) => (id, Some(files.parse().map_err(|_source| CdnUrlError::NoFileId)?)),
+        };
+        let id = id.parse().map_err(|NotAFileId| CdnUrlError::NoFileId)?;
+        let (nth, rest) = match rest.strip_prefix("nth/").filter(|_| files.is_some()) {
+            Some(nth) => {
+                let (nth, rest) = nth.split_once('/').unwrap_or((nth, ""));
+                (nth.parse().ok(), rest)
+            }
+            None => (None, rest),
+        };
+        let (operations, filename) = match rest.rsplit_once('/') {
+            Some((operations, filename)) if rest.starts_with("-/") => {
+                (Some(&rest[..=operations.len()]), filename)
+            }
+            _ => (None, rest),
+        };
+        Ok(Self { id, files, nth, operations, filename: Some(filename).filter(|name| !name.is_empty()) })
     }
 }
 
@@ -238,6 +288,29 @@ mod tests {
             assert!(cdn().is_meant(&url), "{url}");
             assert_eq!(cdn().file(&url).unwrap_err().to_string(), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn a_url_says_file_group_operations_and_name() {
+        for (rest, files, nth, operations, filename) in [
+            ("", None, None, None, None),
+            ("/photo.jpg", None, None, None, Some("photo.jpg")),
+            ("/-/resize/640x/", None, None, Some("-/resize/640x/"), None),
+            (
+                "/-/resize/640x/-/sharp/photo.jpg?x#y",
+                None,
+                None,
+                Some("-/resize/640x/-/sharp/"),
+                Some("photo.jpg"),
+            ),
+            ("~3/", Some(3), None, None, None),
+            ("~3/nth/1/-/preview/a.jpg", Some(3), Some(1), Some("-/preview/"), Some("a.jpg")),
+        ] {
+            let url = format!("https://ucarecdn.com/{ID}{rest}");
+            let expected = CdnUrl { id: ID.parse().unwrap(), files, nth, operations, filename };
+            assert_eq!(CdnUrl::parse(&url), Ok(expected), "{url}");
+        }
+        assert_eq!(CdnUrl::parse("https://ucarecdn.com/x/"), Err(CdnUrlError::NoFileId));
     }
 
     #[test]

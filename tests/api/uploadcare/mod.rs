@@ -2,6 +2,7 @@
 
 mod callers;
 mod client;
+mod command_line;
 mod delete_files;
 mod rest;
 mod upload;
