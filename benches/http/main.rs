@@ -76,10 +76,9 @@ fn measure(arguments: &[String]) {
     );
     println!("{}", process::placement());
     let mut samples = vec![Vec::new(); CANDIDATES.len()];
-    for round in 0..rounds {
+    for _ in 0..rounds {
         for (candidate, samples) in CANDIDATES.iter().zip(&mut samples) {
-            let port = 39_000 + u16::try_from(round).unwrap();
-            samples.push(sample(candidate, &load, port));
+            samples.push(sample(candidate, &load, process::free_port()));
         }
     }
     report(&samples);

@@ -1,6 +1,6 @@
 //! Servers and load as processes of their own, each on its core, and the CPU time that a server has used.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ pub(crate) struct Server(Child);
 /// Whether the machine has a core for the server and another for the load.
 fn has_two_cores() -> bool {
     std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2)
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Where the two run, in words.

@@ -67,6 +67,9 @@ pub enum ApiError {
     /// 403 or 422: well-formed, but the profile says no to the caller, or to what they ask for.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// 403: nobody in particular, from elsewhere.
+    #[error("this route answers callers who are authenticated, or on the server's own machine")]
+    InsidersOnly,
     /// 429: too many requests of one caller.
     #[error("too many requests; try again in {retry_after_seconds} s")]
     TooManyRequests {
@@ -144,7 +147,7 @@ impl ApiError {
         match self {
             Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::InsidersOnly => StatusCode::FORBIDDEN,
             Self::ProfileNotFound(_) | Self::AssetNotFound | Self::NoUploadcare | Self::NoSecureDelivery => {
                 StatusCode::NOT_FOUND
             }
@@ -168,7 +171,7 @@ impl ApiError {
             Self::Unauthenticated => "unauthenticated",
             Self::CredentialRefused => "credential_refused",
             Self::TokenExpired => "token_expired",
-            Self::Forbidden(_) => "forbidden",
+            Self::Forbidden(_) | Self::InsidersOnly => "forbidden",
             Self::AssetNotFound => "not_found",
             Self::ProfileNotFound(_) => "profile_not_found",
             Self::NoUploadcare | Self::NoSecureDelivery => "uploadcare_not_configured",

@@ -6,6 +6,7 @@ mod delete_uploadcare;
 mod download_uploadcare;
 mod download_url;
 mod error;
+mod explain;
 mod extract;
 mod health;
 mod rate_limit;
@@ -17,7 +18,7 @@ pub use error::{ApiError, Failure};
 pub use rate_limit::RateLimit;
 
 use axum::Router;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 
 use crate::state::AppState;
 
@@ -28,6 +29,7 @@ pub const PATHS: &[&str] = &[
     "/delete-files",
     "/uploadcare-signature",
     "/api/uploadcare-signature",
+    "/explain",
     "/livez",
     "/readyz",
     "/healthz",
@@ -41,6 +43,7 @@ pub fn routes() -> Router<AppState> {
         .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
         .route("/uploadcare-signature", get(uploadcare_signature::create))
         .route("/api/uploadcare-signature", get(uploadcare_signature::create))
+        .route("/explain", post(explain::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::ready))

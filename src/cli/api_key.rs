@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Answer;
 use super::output::{Output, say};
-use crate::auth::Scope;
+use crate::auth::{KEY_PREFIX, Scope};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,8 +21,6 @@ Authorization: Bearer KEY. It is shown this once and kept nowhere. The second li
 that API_KEYS_FILE names; it holds the key's SHA-256 hash only, so that who reads the file cannot
 call with it.";
 
-/// What tells a key of countersign from other texts, for people and for scanners of leaked secrets.
-const PREFIX: &str = "cs_";
 /// How many random bytes a key has.
 const KEY_BYTES: usize = 32;
 /// What a key may do unless told otherwise.
@@ -58,7 +56,7 @@ pub(super) fn run(command: &ApiKeyCommand) -> anyhow::Result<Answer> {
     let Action::New(new) = &command.action;
     let mut random = [0; KEY_BYTES];
     SysRng.try_fill_bytes(&mut random)?;
-    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    let key = format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
     let mut output = Output::stdout();
     output.line(&key)?;
     output.line(new.line(&key))?;
@@ -76,8 +74,7 @@ impl NewKey {
 }
 
 fn parse_name(text: &str) -> Result<String, &'static str> {
-    let is_word = !text.is_empty()
-        && !text.starts_with('#')
-        && text.chars().all(|c| !c.is_whitespace() && !c.is_control());
-    if is_word { Ok(text.to_owned()) } else { Err("must be one word that does not begin with `#`") }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_name = (1..=100).contains(&text.len()) && text.bytes().all(allowed);
+    if is_name { Ok(text.to_owned()) } else { Err("must be 1 to 100 letters, digits and `._-`") }
 }

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args};
 use super::output::Output;
 use super::{Answer, profile, runtime};
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, Config, DotEnv, ServeArgs};
+use crate::config::{AuthConfig, CloudinaryAccount, Config, DotEnv, ServeArgs};
 use crate::profiles::{Profile, Profiles};
 use crate::providers::cloudinary::{AdminApi, CallError};
 
@@ -78,6 +78,7 @@ fn show(
             option(account.upload_prefix == defaults.upload_prefix),
         ),
         ("listen", config.listen.to_string(), sources.both("host", "port")),
+        ("callers", callers(&config.auth), sources.first(&["auth"])),
         ("profiles", names.join(", "), sources.first(&["profiles_file"])),
     ];
     for (name, value, source) in rows {
@@ -86,6 +87,18 @@ fn show(
         output.line(format!("{name}{value}  {source}"))?;
     }
     Ok(())
+}
+
+/// Who may call, in words.
+fn callers(auth: &AuthConfig) -> String {
+    match auth {
+        AuthConfig::Off { .. } => "everybody who reaches the address".to_owned(),
+        AuthConfig::Required { api_keys, tokens } => {
+            let ways = [(api_keys.is_some(), "API keys"), (tokens.is_some(), "tokens")];
+            let ways: Vec<_> = ways.iter().filter(|(is_on, _)| *is_on).map(|(_, way)| *way).collect();
+            format!("those with {}", ways.join(" or "))
+        }
+    }
 }
 
 impl Sources<'_> {

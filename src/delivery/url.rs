@@ -242,6 +242,9 @@ const ENCODED_IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
+/// The same for a text that must stay one segment.
+const ENCODED_IN_SEGMENTS: &AsciiSet = &ENCODED_IN_PATHS.add(b'/');
+
 impl fmt::Display for DeliveryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.scheme {
@@ -268,7 +271,7 @@ impl fmt::Display for DeliveryUrl {
         }
         write!(f, "/{public_id}")?;
         if let Some(suffix) = &self.seo_suffix {
-            write!(f, "/{}", utf8_percent_encode(suffix, ENCODED_IN_PATHS))?;
+            write!(f, "/{}", utf8_percent_encode(suffix, ENCODED_IN_SEGMENTS))?;
         }
         match &self.format {
             Some(format) => write!(f, ".{format}"),

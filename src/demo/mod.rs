@@ -29,7 +29,7 @@ struct Asset {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 6] = [
     Asset {
         name: "styles.css",
         content_type: "text/css; charset=utf-8",
@@ -46,6 +46,7 @@ const ASSETS: [Asset; 5] = [
         content_type: JAVASCRIPT,
         body: include_str!("../../static/uploadcare.js"),
     },
+    Asset { name: "explain.js", content_type: JAVASCRIPT, body: include_str!("../../static/explain.js") },
     Asset {
         name: "favicon.svg",
         content_type: "image/svg+xml",

@@ -117,6 +117,8 @@ pub struct Emulator(Arc<Backend>);
 /// What every handler works on.
 #[derive(Debug)]
 struct Backend {
+    /// Closes before the store does, whose lock stands for both.
+    uploadcare: Uploadcare,
     accounts: Accounts,
     store: Store,
     chunks: Chunks,
@@ -125,7 +127,6 @@ struct Backend {
     limits: Limits,
     faults: Faults,
     journal: Journal,
-    uploadcare: Uploadcare,
 }
 
 impl Emulator {
@@ -134,10 +135,11 @@ impl Emulator {
         if options.accounts.is_empty() {
             return Err(EmulatorError::NoAccount);
         }
+        let store = Store::open(options.dir.clone())?;
         Ok(Self(Arc::new(Backend {
             accounts: Accounts::new(options.accounts),
-            uploadcare: Uploadcare::open(options.uploadcare, options.dir.clone())?,
-            store: Store::open(options.dir)?,
+            uploadcare: Uploadcare::open(options.uploadcare, options.dir)?,
+            store,
             chunks: Chunks::new(options.limits.chunked_file_bytes),
             clock: options.clock,
             origin: options.origin,

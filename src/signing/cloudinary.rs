@@ -88,6 +88,11 @@ impl Signer {
         self.version
     }
 
+    /// The secret, for the debugger that tries it in wrong places.
+    pub(in crate::signing) const fn secret(&self) -> &SecretString {
+        &self.secret
+    }
+
     /// Signs every parameter given: leave out [`NOT_SIGNED`] before.
     pub fn sign(&self, params: &Params) -> Signature {
         self.sign_string(&string_to_sign(params, self.version))

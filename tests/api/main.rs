@@ -5,10 +5,12 @@ mod helpers;
 
 mod callers;
 mod command_line;
+mod commands;
 mod delete_files;
 mod demo;
 mod download_url;
 mod edges;
+mod explain;
 mod logs;
 mod reference_defects;
 mod rings;

@@ -47,10 +47,12 @@ impl<'a> Case<'a> {
                 return Ok(finding);
             }
         }
-        if let Some(finding) = compare::find(self) {
-            return Ok(finding);
-        }
-        self.agreeing(search.is_some())
+        let found = match &search {
+            // What merely looks wrong was tried and does not give the signature.
+            Some(_) => compare::difference(self),
+            None => compare::difference(self).or_else(|| compare::looks(self)),
+        };
+        found.map_or_else(|| self.agreeing(search.is_some()), Ok)
     }
 
     /// The signature is right, whatever was said about it.

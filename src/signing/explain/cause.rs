@@ -139,27 +139,39 @@ impl Finding {
         }
     }
 
-    /// The finding with `secret` blanked: it may stand in what was pasted.
-    pub(super) fn without(self, secret: &str) -> Self {
-        if secret.is_empty() {
-            return self;
-        }
-        Self {
-            cause: self.cause,
-            message: self.message.replace(secret, "…"),
-            fix: self.fix.replace(secret, "…"),
-        }
+    /// The finding as it may be shown: the secret, which may stand in what was pasted, is blanked before anything is cut.
+    pub(super) fn fit_to_show(self, secret: Option<&str>) -> Self {
+        let fit = |text: String| shortened(&without(text, secret.unwrap_or_default()));
+        Self { cause: self.cause, message: fit(self.message), fix: fit(self.fix) }
     }
 }
 
-/// A value as a message shows it: not too long, on one line.
-pub(super) fn shown(value: &str) -> String {
-    const MOST: usize = 60;
-    let mut text: String = value.chars().take(MOST).flat_map(char::escape_debug).collect();
-    if value.chars().nth(MOST).is_some() {
-        text.push('…');
+/// The text without the secret, as it stands or as [`shown`] spells it.
+fn without(text: String, secret: &str) -> String {
+    if secret.is_empty() {
+        return text;
     }
-    format!("`{}`", text.replace("\\'", "'").replace("\\\"", "\""))
+    text.replace(&escaped(secret), "…").replace(secret, "…")
+}
+
+/// Every value in the text cut to a length that is easy to read.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 60;
+    let cut = |(index, piece): (usize, &str)| match piece.char_indices().nth(MOST) {
+        Some((end, _)) if index % 2 == 1 => format!("{}…", &piece[..end]),
+        _ => piece.to_owned(),
+    };
+    text.split('`').enumerate().map(cut).collect::<Vec<_>>().join("`")
+}
+
+/// A value as a message shows it: on one line, between backticks.
+pub(super) fn shown(value: &str) -> String {
+    format!("`{}`", escaped(value))
+}
+
+fn escaped(value: &str) -> String {
+    let escaped: String = value.chars().flat_map(char::escape_debug).collect();
+    escaped.replace("\\'", "'").replace("\\\"", "\"").replace('`', "'")
 }
 
 /// Names as a sentence lists them.

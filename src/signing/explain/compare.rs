@@ -8,17 +8,19 @@ use crate::signing::cloudinary::NOT_SIGNED;
 /// Parameters that the upload widget adds by itself.
 const WIDGET: [&str; 3] = ["callback", "custom_coordinates", "source"];
 
-/// The first difference; without a claim, what the provider's string shows by itself.
-pub(super) fn find(case: &Case<'_>) -> Option<Finding> {
+/// The first difference between what the client says it signed and what the provider received.
+pub(super) fn difference(case: &Case<'_>) -> Option<Finding> {
     if !case.has_claim {
-        return suspicious(case);
+        return None;
     }
     let signed: Vec<_> = case.report.signed_params().map(|(name, value)| (name, value.to_string())).collect();
     let signed: Vec<_> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
     between(&signed, &case.pairs)
-        .or_else(|| order(case))
-        .or_else(|| never_signed_in(case))
-        .or_else(|| suspicious(case))
+}
+
+/// What looks wrong although both sides name the same.
+pub(super) fn looks(case: &Case<'_>) -> Option<Finding> {
+    order(case).or_else(|| never_signed_in(case)).or_else(|| suspicious(case))
 }
 
 /// Why these signed parameters do not give the string of those that were sent.
@@ -52,8 +54,9 @@ pub(super) fn not_signed(names: &[&str]) -> Finding {
         return Finding::new(
             Cause::WidgetParameterNotSigned,
             format!(
-                "{} {is_are} sent but not signed: the upload widget adds them by itself",
-                listed(names.iter().copied())
+                "{} {is_are} sent but not signed, and the upload widget adds {} by itself",
+                listed(names.iter().copied()),
+                if names.len() == 1 { "it" } else { "them" }
             ),
             "sign what the widget hands to the uploadSignature function (params_to_sign), every parameter of it, and no fixed set",
         );

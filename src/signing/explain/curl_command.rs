@@ -20,10 +20,20 @@ pub(super) fn fields(command: &str) -> Vec<(String, String)> {
             .into_iter()
             .flat_map(|field| if is_data { field.split('&').collect() } else { vec![field] });
         for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
-            fields.push((name.to_owned(), value.trim_matches('"').to_owned()));
+            let is_literal = is_data || word.starts_with("--form-string");
+            let value = if is_literal { value.to_owned() } else { without_form_quotes(value) };
+            fields.push((name.to_owned(), value));
         }
     }
     fields
+}
+
+/// `--form` has quotes of its own around a value that holds a `;` or a `,`.
+fn without_form_quotes(value: &str) -> String {
+    match value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\\\"", "\"").replace("\\\\", "\\"),
+        None => value.to_owned(),
+    }
 }
 
 /// What is attached to the option, if the word is this option: `-Fa=b`, `--form=a=b`, or nothing.

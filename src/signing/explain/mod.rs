@@ -32,6 +32,8 @@ use case::Case;
 use refusal::Refusal;
 use report::Report;
 
+use crate::signing::cloudinary::Signer;
+
 /// What is known beside the text.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
@@ -43,6 +45,13 @@ pub struct Known<'a> {
     pub secret: Option<&'a SecretString>,
     /// The time, in Unix seconds.
     pub now: i64,
+}
+
+impl<'a> Known<'a> {
+    /// What is known of the account that `signer` signs for.
+    pub const fn of(signer: &'a Signer, cloud: &'a str, api_key: &'a str, now: i64) -> Self {
+        Self { cloud: Some(cloud), api_key: Some(api_key), secret: Some(signer.secret()), now }
+    }
 }
 
 /// Why there is no finding.
@@ -73,10 +82,7 @@ pub enum Unexplained {
 pub fn explain(text: &str, known: &Known<'_>) -> Result<Finding, Unexplained> {
     let report = Report::read(text);
     let finding = examine(&report, known)?;
-    Ok(match known.secret {
-        Some(secret) => finding.without(secret.expose_secret()),
-        None => finding,
-    })
+    Ok(finding.fit_to_show(known.secret.map(ExposeSecret::expose_secret)))
 }
 
 fn examine(report: &Report, known: &Known<'_>) -> Result<Finding, Unexplained> {

@@ -115,7 +115,6 @@ fn placements() -> Vec<(How, Finding)> {
         (How::AppendedAfter("&secret="), misplaced("the secret was joined as a parameter of its own")),
         (How::AppendedAfter(":"), misplaced("there is a `:` between the string to sign and the secret")),
         (How::AppendedAfter(","), misplaced("there is a `,` between the string to sign and the secret")),
-        (How::AppendedAfter(" "), misplaced("there is a space between the string to sign and the secret")),
         (
             How::AppendedAfter("\n"),
             misplaced("there is a line break between the string to sign and the secret"),

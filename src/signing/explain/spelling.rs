@@ -11,7 +11,7 @@ use super::timing;
 type Respell = fn(&str) -> Option<String>;
 
 /// How clients spell values that are sent in another way, and the other way round.
-pub(super) const SPELLINGS: [Respell; 26] = [
+pub(super) const SPELLINGS: [Respell; 32] = [
     |value| word(value, &[("1", "true"), ("0", "false")]),
     |value| word(value, &[("true", "1"), ("false", "0")]),
     |value| word(value, &[("1", "True"), ("0", "False")]),
@@ -29,6 +29,12 @@ pub(super) const SPELLINGS: [Respell; 26] = [
     |value| changed(value, utf8_percent_encode(value, COMPONENT).to_string()),
     |value| changed(value, utf8_percent_encode(value, WHOLE_URI).to_string()),
     |value| changed(value, utf8_percent_encode(value, COMPONENT).to_string().replace("%20", "+")),
+    |value| changed(value, utf8_percent_encode(value, SMART_ESCAPE).to_string()),
+    |value| changed(value, after_last_colon(value)),
+    |value| changed(value, value.replace('/', "%2F")),
+    |value| changed(value, value.replace(',', "%2C")),
+    |value| changed(value, value.replace('/', "%2F").replace(',', "%2C")),
+    |value| changed(value, value.replace('%', "%25")),
     |value| changed(value, value.replace(' ', "+")),
     |value| changed(value, decoded(value)),
     |value| changed(value, decoded(&value.replace('+', " "))),
@@ -65,6 +71,17 @@ const WHOLE_URI: &AsciiSet = &COMPONENT
     .remove(b'$')
     .remove(b',')
     .remove(b'#');
+
+/// What the Python and Ruby SDKs leave alone in texts and public ids.
+const SMART_ESCAPE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'/').remove(b':');
+
+/// The text of a text layer, `l_text:FONT:TEXT`, encoded alone.
+fn after_last_colon(value: &str) -> String {
+    let (front, text) = value.rsplit_once(':').unwrap_or(("", value));
+    let colon = if front.is_empty() { "" } else { ":" };
+    format!("{front}{colon}{}", utf8_percent_encode(text, COMPONENT))
+}
 
 fn changed(value: &str, other: String) -> Option<String> {
     (other != value).then_some(other)

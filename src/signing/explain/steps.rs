@@ -158,7 +158,7 @@ fn permutations<T>(items: &mut [T], from: usize, visit: &mut dyn FnMut(&[T])) {
 fn other_separator(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
     let pairs: Vec<_> = case.pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let joined = ["", ",", ";", "|", " ", "\n", "&&", ", "].iter().map(|separator| pairs.join(separator));
-    let wrapped = [("?", ""), ("&", ""), ("", "&"), ("'", "'"), ("\"", "\""), ("", "\n"), ("", " ")];
+    let wrapped = [("?", ""), ("&", ""), ("'", "'"), ("\"", "\"")];
     let wrapped = wrapped.iter().map(|(before, after)| format!("{before}{}{after}", case.string));
     joined.chain(wrapped).any(|string| string != case.string && gives(&string)).then(|| {
         Finding::new(

@@ -108,6 +108,7 @@ fn a_wrong_secret_is_proven_with_the_right_one() {
         (hash(format!("timestamp=1{SECRET}&folder=a")), Cause::SecretMisplaced),
         (sign(sent).to_uppercase(), Cause::SignatureEncoding),
         (hash("x".to_owned()), Cause::WrongSecret),
+        (sign("source=other&timestamp=1"), Cause::WrongSecret),
         ("d41d8cd98f00b204e9800998ecf8427e".to_owned(), Cause::WrongAlgorithm),
         ("undefined".to_owned(), Cause::SignatureNotComputed),
         (sign(sent), Cause::AlgorithmLocked),
@@ -176,6 +177,18 @@ fn a_secret_in_the_input_does_not_come_out() {
     let claim = format!("folder={SECRET}\ntimestamp=1");
     let found = refused(&"ab".repeat(20), "folder=a&timestamp=1", &claim, true);
     assert_eq!(found, Ok(Cause::ValueDiffers));
+}
+
+#[test]
+fn a_long_value_is_cut_and_no_part_of_a_long_secret_is_left() {
+    let long = "0123456789'\"\\".repeat(9);
+    let secret = SecretString::from(long.as_str());
+    let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+    let refusal = format!("Invalid Signature {}. String to sign - 'folder=a&timestamp=1'.", "ab".repeat(20));
+    let finding = explain(&format!("{refusal}\nfolder={long}\ntimestamp=1"), &known).unwrap();
+    assert_eq!(finding.message, "`folder` was signed as `…` and sent as `a`");
+    let finding = explain(&format!("{refusal}\nfolder={}\ntimestamp=1", "x".repeat(99)), &known).unwrap();
+    assert_eq!(finding.message, format!("`folder` was signed as `{}…` and sent as `a`", "x".repeat(60)));
 }
 
 proptest::proptest! {

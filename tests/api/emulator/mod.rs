@@ -10,3 +10,4 @@ mod refusals;
 mod server;
 mod store;
 mod upload;
+mod uploadcare;

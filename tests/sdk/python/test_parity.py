@@ -1,63 +1,100 @@
-"""`countersign sign --batch` and the SDK sign the same objects alike, thousands of them, in every way there is."""
+"""Ten thousand generated parameter sets, signed by the official SDK and by `countersign sign --batch`: not one difference.
+
+What the SDKs do not agree on among themselves is in docs/DIFFERENCES.md and left out here: this SDK drops 0 and false,
+spells some numbers in its own way, and cannot join a list of anything but texts.
+"""
 
 import json
 import os
 import random
 import subprocess
 
-import cloudinary.utils
 import pytest
+from cloudinary import utils
 
-SETS = 2_000
+SETS = 10_000
 SECRET = "a secret/with+all=kinds&of%signs é"
 
-NAMES = [
-    "access_mode", "allowed_formats", "async", "auto_tagging", "backup", "callback", "categorization", "context",
-    "custom_coordinates", "detection", "eager", "eager_async", "eager_notification_url", "face_coordinates",
-    "filename_override", "folder", "format", "headers", "invalidate", "metadata", "moderation", "notification_url",
-    "overwrite", "public_id", "public_ids", "raw_convert", "responsive_breakpoints", "return_delete_token", "source",
-    "tags", "timestamp", "transformation", "type", "unique_filename", "upload_preset", "use_filename",
-]  # fmt: skip
+NAMES = """
+    timestamp public_id folder tags context metadata eager transformation type notification_url use_filename
+    unique_filename overwrite allowed_formats moderation upload_preset callback source custom_coordinates
+    face_coordinates headers access_control public_ids display_name asset_folder invalidate phash file cloud_name
+    resource_type api_key signature version format attachment expires_at responsive_breakpoints backup eval
+""".split()
+
 PIECES = [
-    "a", "Z", "7", " ", "&", "=", "%", "%26", "%2C", ",", "|", "\\", "/", "?", "#", "+", '"', "'", "<", "\n", "\t",
-    "é", "漢", "🦊", "\u0301", "\u2028", "tags=x", "&type=upload",
+    "a", "B", "7", " ", "&", "=", "%26", "%", "%2F", "+", "?", "/", "\\", '"', "'", "\n", "\r\n", "\t", ",", "|", "\\=",
+    "\\|", ";", ":", "#", "<", "{", "[", "é", "ß", "ñ", "中文", "العربية", "🦊", "👩‍👩‍👧", "e\u0301", "\u00a0", "\u202e",
+    "\u2028", "\u0000", "\u007f", "\ufeff", "&amp;", "k=v", "k=v|k2=v2", "true", "null", "None", "tags=x", "&type=upload",
+]  # fmt: skip
+
+chance = random.Random(20_240_703)
+
+
+def text():
+    return "".join(chance.choices(PIECES, k=chance.randrange(7)))
+
+
+def texts(most, least=0):
+    return [text() for _ in range(chance.randrange(least, most + 1))]
+
+
+VALUES = [
+    text, text, text, text,
+    lambda: texts(1) and ["x", *texts(3)],
+    lambda: True,
+    lambda: None,
+    lambda: "",
+    list,
+    lambda: chance.randrange(1, 2_000_000_000),
+    lambda: -chance.randrange(1, 1000),
+    lambda: chance.randrange(1, 10**6) * 2 + 1 + 0.5,
+    lambda: json.dumps([{"access_type": "token", "text": text()}]),
 ]  # fmt: skip
 
 
-def make_set(dice):
-    """Some parameters, without the three values that the two SDKs sign differently and countersign signs as Node does.
-
-    Python drops `False` and 0, and keeps a list of one empty text; the Node SDK's tests have all three.
-    """
-
-    def text():
-        return "".join(dice.choices(PIECES, k=dice.randrange(8)))
-
-    def texts():
-        items = [text() for _ in range(dice.randrange(4))]
-        return [] if items == [""] else items
-
-    kinds = [
-        text, text, text, texts, lambda: True,
-        lambda: dice.randrange(1, 2_000_000_000), lambda: "", lambda: None,
-    ]  # fmt: skip
-    return {dice.choice(NAMES): dice.choice(kinds)() for _ in range(dice.randrange(1, 9))}
+def plain_set():
+    names = chance.choices(NAMES, k=chance.randrange(10))
+    return {name: chance.choice(VALUES)() for name in names}
 
 
-@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def upload_set():
+    """What the SDK's upload call would sign: its own spelling of nested context, metadata and transformations."""
+    options = {
+        "timestamp": chance.randrange(1_720_000_000, 1_721_000_000),
+        "public_id": text(),
+        "tags": texts(3),
+        "context": {"caption": text(), "alt": text(), "list": texts(2)},
+        "metadata": {"field": text(), "set": texts(3)},
+        "eager": [{"width": chance.randrange(1, 500), "crop": "fill", "effect": "sepia"} for _ in texts(2)],
+        "face_coordinates": [[1, 2, 3, chance.randrange(9)] for _ in texts(2)],
+        "use_filename": chance.choice([True, None]),
+        "notification_url": f"https://example.com/hook?a={chance.randrange(9)}&b={chance.randrange(9)}",
+        "access_control": [{"access_type": "anonymous", "start": "2024-07-03T00:00:00Z"}],
+    }
+    return {name: value for name, value in utils.build_upload_params(**options).items() if value}
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return [upload_set() if index % 4 == 3 else plain_set() for index in range(SETS)]
+
+
 @pytest.mark.parametrize("version", [1, 2])
-def test_sets_of_parameters_are_signed_alike(tmp_path, algorithm, version):
-    dice = random.Random(20_240_703)
-    sets = [make_set(dice) for _ in range(SETS)]
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_every_set_is_signed_as_the_sdk_signs_it(sets, tmp_path, algorithm, version):
     secret = tmp_path / "secret"
     secret.write_text(SECRET, encoding="utf-8")
-    command = [os.environ["COUNTERSIGN_BIN"], "sign", "--batch", "--secret-file", str(secret)]
-    run = subprocess.run(
-        [*command, "--algorithm", algorithm, "--signature-version", str(version)],
-        cwd=tmp_path, env={}, input="".join(json.dumps(each) + "\n" for each in sets).encode(), capture_output=True,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr.decode()
-    ours = [json.loads(line)["signature"] for line in run.stdout.splitlines()]
-    assert len(ours) == SETS
-    theirs = [cloudinary.utils.api_sign_request(each, SECRET, algorithm, version) for each in sets]
-    assert [pair for pair in zip(sets, theirs, ours) if pair[1] != pair[2]][:3] == []
+    binary = os.environ.get("COUNTERSIGN_BIN")
+    assert binary, "COUNTERSIGN_BIN must name the binary to test: start the tests with tests/run"
+    command = [binary, "sign", "--batch", "--algorithm", algorithm, "--signature-version", str(version)]
+    lines = "".join(json.dumps(one) + "\n" for one in sets)
+    ran = subprocess.run(
+        [*command, "--secret-file", secret], cwd=tmp_path, env={}, input=lines, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr or [line for line in ran.stdout.splitlines() if "error" in line][:3]
+    answers = [json.loads(line) for line in ran.stdout.split("\n") if line]
+    assert len(answers) == SETS
+    for one, answer in zip(sets, answers):
+        assert answer["string_to_sign"] == utils.api_string_to_sign(one, version)
+        assert answer["signature"] == utils.api_sign_request(one, SECRET, algorithm, version)
