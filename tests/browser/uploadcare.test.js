@@ -102,15 +102,13 @@ browserTest('twenty-five files at once share one signature', async (desk) => {
   assert.equal(seen.count, 1);
 });
 
-browserTest('an expired signature is named, and the next file asks for another', async (desk) => {
+browserTest('an expired signature is named, with a hint at the clocks', async (desk) => {
   await visit(desk);
   await desk.server.emulator.advanceClock(7_200);
   await add(desk, { 'late.bin': randomBytes(1_000) });
   await failures(desk).waitFor();
   await desk.reads(desk.page.locator('.uc-file-error'), /Expired signature\./);
   await desk.reads(desk.hook('notice'), /late\.bin: Expired signature\. .*clocks/);
-  await desk.server.emulator.advanceClock(-7_200);
-  await desk.page.locator('uc-file-item .uc-remove-btn').click();
 });
 
 browserTest('a wrong signature is named', async (desk) => {
