@@ -9,13 +9,15 @@ use tokio::net::TcpListener;
 use super::output::Output;
 use super::serve::listen;
 use super::{runtime, shutdown};
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::config::{
-    CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorConfig, LogArgs, Problems, UploadcareAccount,
-    UploadcareArgs,
+    CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorCloud, EmulatorConfig, LogArgs, Problems,
+    UploadcareAccount, UploadcareArgs,
 };
 use crate::connections::{self, ConnectionLimits};
-use crate::emulator::{CloudAccount, Emulator, EmulatorError, EmulatorOptions, UploadcareProject};
+use crate::emulator::{
+    CloudAccount, Emulator, EmulatorError, EmulatorOptions, Outgoing, SeededPreset, UploadcareProject,
+};
 use crate::telemetry;
 
 /// Settings of the emulator alone.
@@ -43,41 +45,76 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
+        let is_published = account.is_none();
         let account = match account {
             Some(account) => account.at_emulator(address),
             None => CloudinaryAccount::emulator(address),
         };
         let uploadcare = uploadcare.flatten().map(|uploadcare| uploadcare.at_emulator(address));
-        let router = open(&config, &account, uploadcare.as_ref())?.router();
-        announce(&account, uploadcare.as_ref())?;
+        // Clouds of a file stand on their own.
+        let own = Some(&account).filter(|_| !is_published || config.clouds.is_empty());
+        let router = open(&config, own, uploadcare.as_ref(), &account.upload_prefix).await?.router();
+        announce(own, uploadcare.as_ref(), &config, &account.upload_prefix)?;
         serve(listener, router, shutdown::requested()).await;
         Ok(())
     })
 }
 
-/// Opens the emulator for `account` and the Uploadcare project, at the address that the account names.
-pub(super) fn open(
+/// Opens the emulator for `account`, the Uploadcare project and the clouds of the configuration, with everything that it is to start with.
+pub(super) async fn open(
     config: &EmulatorConfig,
-    account: &CloudinaryAccount,
+    account: Option<&CloudinaryAccount>,
     uploadcare: Option<&UploadcareAccount>,
+    origin: &str,
 ) -> Result<Emulator, EmulatorError> {
-    let cloud_account = CloudAccount {
-        cloud: account.cloud.clone(),
-        api_key: account.api_key.clone(),
-        api_secret: account.api_secret.clone(),
-    };
-    Emulator::open(EmulatorOptions {
-        accounts: vec![cloud_account],
+    let own = account.map(|account| {
+        CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone())
+    });
+    // A clock of its own: the control API moves it, and the service must not move along.
+    let clock = Clock::system();
+    if let Some(start) = config.clock {
+        clock.set(UnixSeconds(start));
+    }
+    let emulator = Emulator::open(EmulatorOptions {
+        accounts: own.into_iter().chain(config.clouds.iter().flat_map(accounts)).collect(),
         uploadcare: uploadcare.map_or_else(UploadcareProject::default, |project| UploadcareProject {
             public_key: project.public_key.clone(),
             secret_key: project.secret_key.clone(),
             delivery_key: project.secure_delivery.as_ref().map(|delivery| delivery.key.clone()),
         }),
         dir: config.dir.clone(),
-        // A clock of its own: the control API moves it, and the service must not move along.
-        clock: Clock::system(),
-        origin: account.upload_prefix.clone(),
+        clock,
+        origin: origin.to_owned(),
+        outgoing: Outgoing {
+            remote_files: config.allow.remote_files,
+            private_addresses: config.allow.private_addresses,
+            notifications: config.allow.notifications,
+        },
+        presets: config.clouds.iter().flat_map(presets).collect(),
         ..EmulatorOptions::default()
+    })?;
+    let seeded = emulator.prepare(config.faults.as_deref(), config.seed.as_deref()).await?;
+    if seeded > 0 {
+        tracing::info!(assets = seeded, "the emulator took the files of the seed folder in");
+    }
+    Ok(emulator)
+}
+
+fn accounts(cloud: &EmulatorCloud) -> impl Iterator<Item = CloudAccount> {
+    cloud.keys.iter().map(|key| CloudAccount {
+        algorithm: cloud.algorithm(),
+        notification_urls: cloud.notification_urls.clone(),
+        token_key: cloud.token_key.clone(),
+        ..CloudAccount::new(cloud.name.clone(), key.key.clone(), key.secret.clone())
+    })
+}
+
+fn presets(cloud: &EmulatorCloud) -> impl Iterator<Item = SeededPreset> {
+    cloud.presets().map(|preset| SeededPreset {
+        cloud: cloud.name.clone(),
+        name: preset.name,
+        unsigned: preset.unsigned,
+        settings: preset.settings,
     })
 }
 
@@ -87,15 +124,22 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
 }
 
 /// Tells on standard output how to use it; an account of the user's own keeps its secret.
-fn announce(account: &CloudinaryAccount, uploadcare: Option<&UploadcareAccount>) -> std::io::Result<()> {
+fn announce(
+    account: Option<&CloudinaryAccount>,
+    uploadcare: Option<&UploadcareAccount>,
+    config: &EmulatorConfig,
+    origin: &str,
+) -> std::io::Result<()> {
     // Sent out at once: a reader may want the first line only.
     let mut out = Output::stdout();
-    match account.published_url() {
-        Some(url) => out.line(format!("CLOUDINARY_URL={url}"))?,
-        None => out.line(format!(
-            "the cloud `{}` is at {}: add ?upload_prefix={} to your CLOUDINARY_URL",
-            account.cloud, account.upload_prefix, account.upload_prefix
-        ))?,
+    if let Some(url) = account.and_then(CloudinaryAccount::published_url) {
+        out.line(format!("CLOUDINARY_URL={url}"))?;
+    }
+    let own = account.filter(|account| account.published_url().is_none()).map(|account| &account.cloud);
+    for cloud in own.into_iter().chain(config.clouds.iter().map(|cloud| &cloud.name)) {
+        out.line(format!(
+            "the cloud `{cloud}` is at {origin}: add ?upload_prefix={origin} to your CLOUDINARY_URL"
+        ))?;
     }
     if let Some(keys) = uploadcare.and_then(UploadcareAccount::published_keys) {
         out.line(keys)?;

@@ -89,7 +89,9 @@ impl Beside {
         let address = listener.local_addr()?;
         *account = account.clone().at_emulator(address);
         *uploadcare = uploadcare.take().map(|uploadcare| uploadcare.at_emulator(address));
-        let router = emulator::open(config, account, uploadcare.as_ref())?.router();
+        let router = emulator::open(config, Some(account), uploadcare.as_ref(), &account.upload_prefix)
+            .await?
+            .router();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(emulator::serve(listener, router, async {
             // An error means that the sender is gone, which is a reason to stop as well.

@@ -166,6 +166,11 @@ impl CloudinaryArgs {
     }
 }
 
+/// Cloud, key and secret of the account that every emulator has unless it is told another.
+pub fn emulator_account() -> (String, String, SecretString) {
+    (EMULATOR_CLOUD.to_owned(), EMULATOR_KEY.to_owned(), SecretString::from(EMULATOR_SECRET))
+}
+
 impl CloudinaryAccount {
     /// An account with the provider's defaults.
     pub fn new(cloud: String, api_key: String, api_secret: SecretString) -> Self {
@@ -182,8 +187,8 @@ impl CloudinaryAccount {
 
     /// The emulator's account at an emulator that listens on `address`.
     pub fn emulator(address: SocketAddr) -> Self {
-        let secret = SecretString::from(EMULATOR_SECRET);
-        Self::new(EMULATOR_CLOUD.to_owned(), EMULATOR_KEY.to_owned(), secret).at_emulator(address)
+        let (cloud, api_key, api_secret) = emulator_account();
+        Self::new(cloud, api_key, api_secret).at_emulator(address)
     }
 
     /// The same account at an emulator that listens on `address`.

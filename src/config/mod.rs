@@ -7,6 +7,7 @@ mod auth;
 mod cloudinary;
 mod cloudinary_url;
 mod dot_env;
+mod emulator;
 mod listen;
 mod problems;
 mod uploadcare;
@@ -20,9 +21,10 @@ use clap::Args;
 
 use auth::AuthArgs;
 pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
-pub use cloudinary::{CloudinaryAccount, CloudinaryArgs};
+pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, emulator_account};
 pub use cloudinary_url::CloudinaryUrlError;
 pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
+pub use emulator::{EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKey, EmulatorPreset};
 use listen::ListenArgs;
 pub use listen::RateLimitConfig;
 pub use problems::Problems;
@@ -54,21 +56,6 @@ pub struct ProfilesArgs {
     /// Profiles file (TOML); without it the one profile `default` exists
     #[arg(long, env = "PROFILES_FILE", value_name = "FILE")]
     profiles_file: Option<String>,
-}
-
-/// Where the emulator listens and keeps its assets.
-#[derive(Args, Clone, Debug, Default)]
-#[expect(clippy::struct_field_names, reason = "names become flags")]
-pub struct EmulatorArgs {
-    /// Address of the emulator [default: 127.0.0.1]
-    #[arg(long, env = "EMULATOR_HOST", value_name = "ADDRESS")]
-    emulator_host: Option<String>,
-    /// Port of the emulator; 0 takes any free one [default: 4000]
-    #[arg(long, env = "EMULATOR_PORT", value_name = "PORT")]
-    emulator_port: Option<String>,
-    /// Folder for the emulator's assets, kept between runs [default: a temporary one]
-    #[arg(long, env = "EMULATOR_DIR", value_name = "FOLDER")]
-    emulator_dir: Option<String>,
 }
 
 /// What is logged, and how.
@@ -112,15 +99,6 @@ pub struct ProfilesFile {
     pub path: PathBuf,
     /// What it says.
     pub text: String,
-}
-
-/// The emulator's settings, checked.
-#[derive(Clone, Debug)]
-pub struct EmulatorConfig {
-    /// Address to listen on.
-    pub listen: SocketAddr,
-    /// Folder for assets that outlives the process.
-    pub dir: Option<PathBuf>,
 }
 
 /// The log's settings, checked.
@@ -180,16 +158,6 @@ impl ProfilesArgs {
                 .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
         )?;
         Some(ProfilesFile { path, text })
-    }
-}
-
-impl EmulatorArgs {
-    /// Checks where the emulator listens and keeps its assets.
-    pub fn check(&self, problems: &mut Problems) -> Option<EmulatorConfig> {
-        let host = problems.take("EMULATOR_HOST", parse_host(self.emulator_host.as_deref()));
-        let port = problems.take("EMULATOR_PORT", parse_port(self.emulator_port.as_deref(), 4000));
-        let dir = present(self.emulator_dir.as_deref()).map(PathBuf::from);
-        Some(EmulatorConfig { listen: SocketAddr::new(host?, port?), dir })
     }
 }
 

@@ -3,7 +3,10 @@
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-/// One product environment and its API key.
+use crate::config::emulator_account;
+use crate::signing::Algorithm;
+
+/// One API key of one product environment. A cloud with several keys has several of these.
 #[derive(Clone, Debug)]
 pub struct CloudAccount {
     /// The name in every path.
@@ -12,20 +15,28 @@ pub struct CloudAccount {
     pub api_key: String,
     /// What signatures are made with.
     pub api_secret: SecretString,
+    /// The hash that notifications are signed with; without it, that of the call which caused them.
+    pub algorithm: Option<Algorithm>,
+    /// Who is told about everything that happens in the cloud.
+    pub notification_urls: Vec<String>,
+    /// The key of delivery tokens, in hexadecimal; without it no token opens anything.
+    pub token_key: Option<SecretString>,
 }
 
 impl Default for CloudAccount {
     /// The account every emulator starts with. Its secret is public: it guards nothing.
     fn default() -> Self {
-        Self {
-            cloud: "emulator".to_owned(),
-            api_key: "emulator-key".to_owned(),
-            api_secret: SecretString::from("emulator-secret"),
-        }
+        let (cloud, api_key, api_secret) = emulator_account();
+        Self::new(cloud, api_key, api_secret)
     }
 }
 
 impl CloudAccount {
+    /// A key with nothing set beside it.
+    pub const fn new(cloud: String, api_key: String, api_secret: SecretString) -> Self {
+        Self { cloud, api_key, api_secret, algorithm: None, notification_urls: Vec::new(), token_key: None }
+    }
+
     /// Whether `secret` is this account's, in a time that does not tell where they differ.
     pub(super) fn has_secret(&self, secret: &str) -> bool {
         let ours = self.api_secret.expose_secret().as_bytes();
@@ -51,6 +62,11 @@ pub(super) struct Accounts(Vec<CloudAccount>);
 impl Accounts {
     pub(super) const fn new(accounts: Vec<CloudAccount>) -> Self {
         Self(accounts)
+    }
+
+    /// The cloud of the first account; there always is one.
+    pub(super) fn first_cloud(&self) -> &str {
+        self.0.first().map_or("", |account| &account.cloud)
     }
 
     /// Whether any account has this cloud.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::delivery::{DeliveryType, ResourceType};
 use crate::signing::cloudinary::{DeliverySignatureLength, delivery_signature, upload_response_signature};
@@ -14,7 +15,7 @@ use crate::signing::{Algorithm, Signature};
 
 use super::accounts::CloudAccount;
 use super::refusal::header_text;
-use super::store::{Asset, Moderation, Outcome};
+use super::store::{AccessRule, Asset, Derived, Moderation, Outcome, Rectangle};
 use super::verify::Access;
 
 /// Names what a request asked for and the emulator does not do.
@@ -66,8 +67,31 @@ pub(super) struct AssetAnswer {
     original_filename: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<Context>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    access_control: Vec<AccessRule>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faces: Vec<Rectangle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coordinates: Option<Coordinates>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     moderation: Vec<Moderation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Coordinates {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faces: Vec<Rectangle>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom: Vec<Rectangle>,
+}
+
+impl Coordinates {
+    fn of(faces: &[Rectangle], custom: Vec<Rectangle>) -> Option<Self> {
+        let is_empty = faces.is_empty() && custom.is_empty();
+        (!is_empty).then(|| Self { faces: faces.to_vec(), custom })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +127,10 @@ impl AssetAnswer {
             access_mode: "public",
             original_filename: description.original_filename,
             context: (!custom.is_empty()).then_some(Context { custom }),
+            metadata: description.metadata,
+            access_control: description.access_control,
+            coordinates: Coordinates::of(&description.face_coordinates, description.custom_coordinates),
+            faces: description.face_coordinates,
             moderation: description.moderation,
         }
     }
@@ -122,6 +150,58 @@ pub(super) struct UploadAnswer<'a> {
     overwritten: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     done: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    eager: Vec<DerivedAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_token: Option<String>,
+}
+
+/// A transformation that was asked for. Its size and bytes are the original's, for nothing was made.
+#[derive(Debug, Serialize)]
+pub(super) struct DerivedAnswer {
+    transformation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    url: String,
+    secure_url: String,
+    /// Only in answers of the Admin API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// Says that this is the original.
+    emulated: &'static str,
+}
+
+impl DerivedAnswer {
+    pub(super) fn new(asset: &Asset, derived: &Derived, origin: &str, access: Access<'_>) -> Self {
+        let format = derived.format.clone().or_else(|| asset.description.format.clone());
+        let name = match &format {
+            Some(format) => format!("{}.{format}", asset.key.public_id),
+            None => asset.key.public_id.clone(),
+        };
+        let source = format!("{}/{}", derived.transformation, utf8_percent_encode(&name, PATH));
+        let url = delivery_url_of(asset, &source, origin, Some((access.account, access.algorithm)));
+        Self {
+            transformation: derived.transformation.clone(),
+            width: asset.description.dimensions.map(|(width, _)| width),
+            height: asset.description.dimensions.map(|(_, height)| height),
+            bytes: asset.bytes,
+            format,
+            secure_url: url.clone(),
+            url,
+            id: None,
+            emulated: "original",
+        }
+    }
+
+    /// The same with the id under which it can be deleted.
+    pub(super) fn with_id(self, id: &str) -> Self {
+        Self { id: Some(id.to_owned()), ..self }
+    }
 }
 
 impl<'a> UploadAnswer<'a> {
@@ -141,7 +221,19 @@ impl<'a> UploadAnswer<'a> {
             existing: matches!(outcome, Outcome::Existing(_)),
             overwritten: matches!(outcome, Outcome::Replaced(_)),
             done,
+            eager: Vec::new(),
+            delete_token: None,
         }
+    }
+
+    /// The same with the transformations that were asked for.
+    pub(super) fn with_eager(self, eager: Vec<DerivedAnswer>) -> Self {
+        Self { eager, ..self }
+    }
+
+    /// The same with a token that deletes the asset.
+    pub(super) fn with_delete_token(self, delete_token: Option<String>) -> Self {
+        Self { delete_token, ..self }
     }
 }
 
@@ -154,21 +246,38 @@ pub(super) fn delivery_url(
     origin: &str,
     signer: Option<(&CloudAccount, Algorithm)>,
 ) -> String {
-    let key = &asset.key;
     let source = utf8_percent_encode(&asset.file_name(), PATH).to_string();
+    delivery_url_of(asset, &source, origin, signer)
+}
+
+/// The address of `source`, which is the end of the path: transformations, public id and format.
+fn delivery_url_of(
+    asset: &Asset,
+    source: &str,
+    origin: &str,
+    signer: Option<(&CloudAccount, Algorithm)>,
+) -> String {
+    let key = &asset.key;
     let signature =
         signer.filter(|_| key.delivery_type == DeliveryType::Authenticated).map(|(account, algorithm)| {
             let length = DeliverySignatureLength::Short;
-            delivery_signature(&source, &account.api_secret, algorithm, length)
+            delivery_signature(source, &account.api_secret, algorithm, length)
         });
     let signature = signature.map_or_else(String::new, |text| format!("/s--{text}--"));
+    let (transformation, name) = split_name(source, asset);
     format!(
-        "{origin}/{}/{}/{}{signature}/v{}/{source}",
+        "{origin}/{}/{}/{}{signature}/{transformation}v{}/{name}",
         key.cloud,
         key.resource_type,
         key.delivery_type,
         asset.version(),
     )
+}
+
+/// The transformations with a slash behind them, and the rest: the version goes between.
+fn split_name<'a>(source: &'a str, asset: &Asset) -> (&'a str, &'a str) {
+    let id = utf8_percent_encode(&asset.key.public_id, PATH).to_string();
+    source.rfind(&id).map_or(("", source), |start| source.split_at(start))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over by reference")]

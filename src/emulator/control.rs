@@ -4,7 +4,9 @@
 //! refused, and so is a `Host` that is a name other than `localhost`, which a page could have pointed here.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -23,6 +25,10 @@ use super::Backend;
 use super::answer::{AssetAnswer, delivery_url};
 use super::faults::Fault;
 use super::refusal::Refusal;
+use super::seed;
+
+/// How long the answer to a movement of the clock waits for notifications.
+const MAX_CATCH_UP: Duration = Duration::from_secs(10);
 
 /// Lets loopback clients pass that no other origin sent.
 pub(super) async fn guard(request: Request, next: Next) -> Result<Response, Refusal> {
@@ -69,6 +75,8 @@ pub(super) async fn move_clock(
             return Err(Refusal::Control(text.to_owned()));
         }
     }
+    // What was due by now has been sent, or tried, when the answer comes.
+    let _ = tokio::time::timeout(MAX_CATCH_UP, backend.notifier.catch_up()).await;
     Ok(show_clock(State(backend)).await)
 }
 
@@ -98,6 +106,34 @@ pub(super) async fn show_requests(State(backend): State<Arc<Backend>>) -> Json<V
     Json(json!({ "requests": backend.journal.list() }))
 }
 
+/// The notifications that were sent, oldest first, and those that wait.
+pub(super) async fn show_notifications(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    let (sent, waiting) = backend.notifier.list();
+    Json(json!({ "sent": sent, "waiting": waiting }))
+}
+
+/// Forgets the notifications, those that wait included.
+pub(super) async fn clear_notifications(State(backend): State<Arc<Backend>>) -> Json<Value> {
+    backend.notifier.clear();
+    show_notifications(State(backend)).await
+}
+
+/// A folder to take assets from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedRequest {
+    folder: PathBuf,
+    cloud: Option<String>,
+}
+
+/// Makes every file below a folder an asset.
+pub(super) async fn seed(State(backend): State<Arc<Backend>>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let SeedRequest { folder, cloud } = parse(&body)?;
+    let count = seed::from_folder(&backend, &folder, cloud.as_deref()).await;
+    let count = count.map_err(|problem| Refusal::Control(problem.to_string()))?;
+    Ok(Json(json!({ "seeded": count })))
+}
+
 /// Forgets the requests.
 pub(super) async fn clear_requests(State(backend): State<Arc<Backend>>) -> Json<Value> {
     backend.journal.clear();
@@ -114,17 +150,19 @@ pub(super) async fn show_assets(State(backend): State<Arc<Backend>>) -> Json<Val
     Json(json!({ "assets": answers.collect::<Vec<_>>() }))
 }
 
-/// Removes every asset and every unfinished upload.
+/// Removes every asset, every unfinished upload, every notification that waits, presets and folders.
 pub(super) async fn clear_assets(State(backend): State<Arc<Backend>>) -> Result<Json<Value>, Refusal> {
     backend.chunks.clear();
     backend.uploadcare.clear().await?;
+    backend.notifier.clear();
     let deleted = backend.store.clear().await?;
+    backend.restore_presets().await?;
     Ok(Json(json!({ "deleted": deleted })))
 }
 
 /// What is not there.
 pub(super) async fn unknown() -> Refusal {
-    Refusal::NotFound("clock, faults, requests and assets are here".to_owned())
+    Refusal::NotFound("clock, faults, requests, notifications, seed and assets are here".to_owned())
 }
 
 /// Reads a body; a refusal says where it is wrong.

@@ -1,4 +1,5 @@
-//! A `file` that is text: a data URI is decoded to disk while it streams in, anything else is refused.
+//! A `file` that is text: a data URI is decoded to disk while it streams in, an address is handed on, anything else is
+//! refused.
 //!
 //! ```text
 //! data:[<mime>][;<name>=<value>]*;base64,<base64>
@@ -12,8 +13,11 @@ use super::Backend;
 use super::refusal::Refusal;
 use super::store::{Incoming, IncomingFile};
 
-/// Longest beginning of a data URI, up to its comma, and longest address repeated in a refusal.
-const MAX_HEADER_BYTES: usize = 1_024;
+/// Longest address, and longest beginning of a data URI up to its comma.
+const MAX_ADDRESS_BYTES: usize = 8 * 1024;
+
+/// How much of a text that is no file a refusal repeats.
+const MAX_REPEATED: usize = 1_024;
 
 /// Padding is optional at the end of a data URI.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -32,6 +36,8 @@ enum State {
     Header(Vec<u8>),
     /// The file, and base64 that does not yet make a group of four.
     Content(Box<IncomingFile>, Vec<u8>),
+    /// Something else: an address, perhaps.
+    Other(Vec<u8>),
     Refused(Refusal),
 }
 
@@ -44,6 +50,11 @@ impl<'a> Source<'a> {
     pub(super) async fn push(&mut self, piece: &[u8]) -> Result<(), Refusal> {
         match &mut self.state {
             State::Refused(_) => Ok(()),
+            State::Other(text) => {
+                let room = MAX_ADDRESS_BYTES.saturating_sub(text.len());
+                text.extend(piece.iter().take(room));
+                Ok(())
+            }
             State::Content(file, pending) => {
                 let outcome = write(file, pending, piece).await?;
                 if let Err(NotBase64) = outcome {
@@ -53,25 +64,25 @@ impl<'a> Source<'a> {
             }
             State::Header(header) => {
                 let Some(comma) = piece.iter().position(|byte| *byte == b',') else {
-                    let room = MAX_HEADER_BYTES.saturating_sub(header.len());
+                    let room = MAX_ADDRESS_BYTES.saturating_sub(header.len());
                     header.extend(piece.iter().take(room));
                     return Ok(());
                 };
                 header.extend(&piece[..comma]);
-                self.begin(&piece[comma + 1..]).await
+                if is_data_uri(header) {
+                    return self.begin(&piece[comma + 1..]).await;
+                }
+                let mut text = std::mem::take(header);
+                text.extend(&piece[comma..]);
+                text.truncate(MAX_ADDRESS_BYTES);
+                self.state = State::Other(text);
+                Ok(())
             }
         }
     }
 
     /// The header is complete: what follows is the content.
     async fn begin(&mut self, rest: &[u8]) -> Result<(), Refusal> {
-        let State::Header(header) = &self.state else {
-            return Ok(());
-        };
-        if !is_data_uri(header) {
-            self.state = State::Refused(refuse(header));
-            return Ok(());
-        }
         let keep_bytes = self.backend.limits.request_file_bytes;
         let mut file = self.backend.store.incoming(keep_bytes).await?;
         let mut pending = Vec::new();
@@ -85,7 +96,7 @@ impl<'a> Source<'a> {
     /// The file, or why there is none.
     pub(super) async fn finish(self) -> Result<Incoming, Refusal> {
         match self.state {
-            State::Header(header) => Err(refuse(&header)),
+            State::Header(text) | State::Other(text) => Err(refuse(&text)),
             State::Refused(refusal) => Err(refusal),
             State::Content(mut file, pending) => {
                 let last = BASE64.decode(pending).ok().ok_or_else(not_base64)?;
@@ -130,8 +141,8 @@ fn refuse(text: &[u8]) -> Refusal {
     if text.is_empty() {
         Refusal::MissingParameter("file")
     } else if is_remote {
-        Refusal::NotEmulated("the file is a remote URL, and the emulator fetches none".to_owned())
+        Refusal::RemoteFile(text)
     } else {
-        Refusal::UnsupportedSource(text)
+        Refusal::UnsupportedSource(text.chars().take(MAX_REPEATED).collect())
     }
 }

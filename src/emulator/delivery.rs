@@ -1,16 +1,19 @@
 //! `GET /{cloud}/{resource_type}/{type}/…`: stored originals by every form of delivery URL.
 //!
-//! Uploads are open; originals of private and authenticated assets need a signature in the URL. Transformations are not
-//! applied: the original is served, and a header says so. That holds for another format than the stored one, too.
+//! Uploads are open; originals of private and authenticated assets need a signature in the URL, or a token. Rules of
+//! access hold on top of that. Transformations are checked and not applied: the original is served, and a header says
+//! so. That holds for another format than the stored one, too.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
+use percent_encoding::percent_decode_str;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, DeliveryUrl};
 use crate::signing::Algorithm;
 use crate::signing::cloudinary::{DeliverySignatureLength, delivery_signature};
@@ -18,9 +21,11 @@ use crate::signing::cloudinary::{DeliverySignatureLength, delivery_signature};
 use super::Backend;
 use super::accounts::{Accounts, CloudAccount};
 use super::answer::X_COUNTERSIGN_EMULATOR;
-use super::original::Original;
+use super::original::{Original, disposition};
 use super::refusal::Refusal;
-use super::store::{Asset, AssetKey};
+use super::store::{AccessRule, AccessType, Asset, AssetKey};
+use super::token::Token;
+use super::transformation;
 
 /// The host whose URLs have the cloud as their first segment, as the emulator's have.
 const SHARED_HOST: &str = "https://res.cloudinary.com";
@@ -39,9 +44,17 @@ pub(super) async fn serve(
         delivery_type: url.delivery_type(),
         public_id: url.public_id().to_owned(),
     };
+    transformation::check(url.transformation())?;
+    if let Some(format) = url.format().filter(|format| !transformation::is_format(format)) {
+        return Err(Refusal::InvalidExtension(format.to_owned()));
+    }
     let original = Original::open(&backend.store, &key).await?;
     let change = Change::asked_for(&url, original.asset());
-    authorize(&backend.accounts, &url, &key, change)?;
+    let token = Token::of(&uri, &headers);
+    let visit =
+        Visit { url: &url, key: &key, path: uri.path(), token: token.as_ref(), now: backend.clock.now() };
+    visit.authorize(&backend.accounts, original.asset(), change)?;
+    let disposition = attachment(url.transformation(), original.asset());
     let mut response = original.respond(&headers).await?;
     let cache = match key.delivery_type {
         DeliveryType::Upload => "public, no-cache",
@@ -49,6 +62,9 @@ pub(super) async fn serve(
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    if let Some(disposition) = disposition {
+        headers.insert(CONTENT_DISPOSITION, disposition);
+    }
     if let Some(note) = change.note() {
         headers.insert(X_COUNTERSIGN_EMULATOR, HeaderValue::from_static(note));
     }
@@ -90,23 +106,66 @@ fn is_same_format(asked: &str, stored: Option<&str>) -> bool {
     stored == Some(if asked == "jpeg" { "jpg" } else { &asked })
 }
 
-/// A signature that is given must be right. Private and authenticated assets need one; what is derived from a private
-/// asset by a transformation does not.
-fn authorize(accounts: &Accounts, url: &DeliveryUrl, key: &AssetKey, change: Change) -> Result<(), Refusal> {
-    let is_open = match key.delivery_type {
-        DeliveryType::Authenticated => false,
-        DeliveryType::Private => change == Change::Transformation,
-        _ => true,
+/// The header that has a browser save the file, where the transformation says `fl_attachment`.
+fn attachment(chain: &str, asset: &Asset) -> Option<HeaderValue> {
+    let name = transformation::flag(chain, "attachment")?;
+    let file = asset.file_name();
+    let file = file.rsplit('/').next().unwrap_or_default();
+    let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let name = match name {
+        "" => file.to_owned(),
+        name => format!("{}.{extension}", percent_decode_str(name).decode_utf8_lossy()),
     };
-    let is_allowed = match url.signature() {
-        None => is_open,
-        Some(given) => {
-            let source = url.signed_source();
-            let mut accounts = accounts.of_cloud(&key.cloud);
-            accounts.any(|account| is_signed_by(account, &source, given))
+    Some(disposition("attachment", &name))
+}
+
+/// What is asked for, and what comes with it to open it.
+#[derive(Clone, Copy)]
+struct Visit<'a> {
+    url: &'a DeliveryUrl,
+    key: &'a AssetKey,
+    path: &'a str,
+    token: Option<&'a Token>,
+    now: UnixSeconds,
+}
+
+impl Visit<'_> {
+    /// A signature or a token that is given must be right. Private and authenticated assets need one; what is derived
+    /// from a private asset by a transformation does not. Rules of access come on top of that.
+    fn authorize(self, accounts: &Accounts, asset: &Asset, change: Change) -> Result<(), Refusal> {
+        let has_token = match self.token {
+            None => false,
+            Some(token) if token.opens(accounts.of_cloud(&self.key.cloud), self.path, self.now) => true,
+            Some(_) => return Err(Refusal::Denied),
+        };
+        let is_open = match self.key.delivery_type {
+            DeliveryType::Authenticated => false,
+            DeliveryType::Private => change == Change::Transformation,
+            _ => true,
+        };
+        let is_allowed = match self.url.signature() {
+            None => is_open || has_token,
+            Some(given) => {
+                let source = self.url.signed_source();
+                let mut accounts = accounts.of_cloud(&self.key.cloud);
+                accounts.any(|account| is_signed_by(account, &source, given))
+            }
+        };
+        let is_allowed = is_allowed && is_accessible(&asset.description.access_control, has_token, self.now);
+        is_allowed.then_some(()).ok_or(Refusal::Denied)
+    }
+}
+
+/// Whether one of the rules opens an asset now. Without rules it is open.
+fn is_accessible(rules: &[AccessRule], has_token: bool, now: UnixSeconds) -> bool {
+    let opens = |rule: &AccessRule| match rule.access_type {
+        AccessType::Token => has_token,
+        AccessType::Anonymous => {
+            rule.start.is_none_or(|start| start.as_second() <= now.0)
+                && rule.end.is_none_or(|end| now.0 < end.as_second())
         }
     };
-    is_allowed.then_some(()).ok_or(Refusal::Denied)
+    rules.is_empty() || rules.iter().any(opens)
 }
 
 fn is_signed_by(account: &CloudAccount, source: &str, given: &str) -> bool {

@@ -6,7 +6,6 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::delivery::ResourceType;
 
@@ -14,19 +13,12 @@ use super::Backend;
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::fields::Fields;
 use super::form::Form;
-use super::original::Original;
+use super::original::{Original, disposition};
 use super::refusal::Refusal;
 use super::store::{Asset, AssetKey};
+use super::transformation;
 use super::upload::parse_type;
 use super::verify::{Call, Lifetime, authenticate};
-
-/// Formats that a picture or a video can be asked for in; the original is served whichever it is.
-const FORMATS: &[&str] = &[
-    "ai", "avif", "bmp", "eps", "gif", "heic", "heif", "ico", "jp2", "jpe", "jpeg", "jpg", "jxl", "jxr",
-    "pdf", "png", "ps", "psd", "svg", "tif", "tiff", "webp", "aac", "aiff", "flac", "m4a", "mp3", "ogg",
-    "opus", "wav", "3gp", "avi", "flv", "m3u8", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts",
-    "webm", "wmv",
-];
 
 /// Serves the original if the link is signed and alive.
 pub(super) async fn download(
@@ -55,7 +47,7 @@ pub(super) async fn download(
     };
     let is_converted = check_format(&backend, &key, fields.get("format"))?;
     let original = Original::open(&backend.store, &key).await?;
-    let disposition = disposition(original.asset(), fields);
+    let disposition = disposition_of(original.asset(), fields);
     let mut response = original.respond(&headers).await?;
     let mut insert = |name: HeaderName, value| response.headers_mut().insert(name, value);
     insert(CONTENT_DISPOSITION, disposition);
@@ -75,25 +67,19 @@ fn check_format(backend: &Backend, key: &AssetKey, format: Option<&str>) -> Resu
     };
     let stored = backend.store.get(key);
     let is_stored = stored.is_some_and(|asset| asset.description.format.as_deref() == Some(format));
-    let is_known = FORMATS.contains(&format.to_ascii_lowercase().as_str());
+    let is_known = transformation::is_format(format);
     if key.resource_type == ResourceType::Raw || !(is_stored || is_known) {
         return Err(Refusal::InvalidExtension(format.to_owned()));
     }
     Ok(!is_stored)
 }
 
-/// `attachment` or `inline`, with the file's name: plain for old clients, percent-encoded for the others (RFC 6266).
-fn disposition(asset: &Asset, fields: &Fields) -> HeaderValue {
+/// The header that says whether a browser shows or saves the file, and under which name.
+fn disposition_of(asset: &Asset, fields: &Fields) -> HeaderValue {
     let kind = match fields.get("attachment") {
         None | Some("false" | "0") => "inline",
         Some(_) => "attachment",
     };
     let own_name = asset.file_name();
-    let name = fields.get("target_filename").unwrap_or(&own_name);
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_. ()".contains(c);
-    let plain = name.replace(|c| !is_plain(c), "_");
-    let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    HeaderValue::try_from(format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"))
-        .unwrap_or_else(|_| HeaderValue::from_static("attachment"))
+    disposition(kind, fields.get("target_filename").unwrap_or(&own_name))
 }

@@ -1,4 +1,5 @@
-//! Failures on demand: the next requests that match answer with an error, late, or not at all.
+//! Failures on demand: the next requests that match answer with an error, late, in part or not at all; the next
+//! notifications go out late, twice or out of order.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,9 @@ const MAX_FAULTS: usize = 1_000;
 
 /// Longest delay.
 const MAX_DELAY_MS: u64 = 600_000;
+
+/// How late a late notification is unless the fault says otherwise.
+const LATE_SECONDS: i64 = 60;
 
 /// One failure, and which requests it happens to.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -48,6 +52,38 @@ pub(super) struct Fault {
     /// Let the request do its work first, so that only the answer is lost.
     #[serde(default)]
     after_effect: bool,
+    /// Send only half of the answer's body, then drop the connection.
+    #[serde(default)]
+    truncated: bool,
+    /// Happen to this share of the requests that match, from 0 to 1; to each, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probability: Option<f64>,
+    /// Happen to notifications instead of requests; `path` is then part of their address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notification: Option<Misdelivery>,
+    /// How long a late notification is held back, by the emulator's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delay_seconds: Option<i64>,
+}
+
+/// What happens to a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Misdelivery {
+    Late,
+    Twice,
+    OutOfOrder,
+}
+
+/// What happens to a notification, with its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotificationFault {
+    /// Sent so much later by the emulator's clock.
+    Late { seconds: i64 },
+    /// Sent two times.
+    Twice,
+    /// Sent after the next one to the same address.
+    OutOfOrder,
 }
 
 /// A fault that cannot be set.
@@ -59,7 +95,9 @@ pub(super) enum FaultError {
     Status(usize),
     #[error("[{0}].delay_ms must be at most {MAX_DELAY_MS}")]
     Delay(usize),
-    #[error("[{0}] does nothing: give a status, delay_ms or reset")]
+    #[error("[{0}].probability must be from 0 to 1")]
+    Probability(usize),
+    #[error("[{0}] does nothing: give a status, delay_ms, reset, truncated or notification")]
     Nothing(usize),
 }
 
@@ -71,7 +109,11 @@ impl Fault {
         if self.delay_ms > MAX_DELAY_MS {
             return Err(FaultError::Delay(index));
         }
-        if self.status.is_none() && self.delay_ms == 0 && !self.reset {
+        if self.probability.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Err(FaultError::Probability(index));
+        }
+        let is_effective = self.reset || self.truncated || self.notification.is_some();
+        if self.status.is_none() && self.delay_ms == 0 && !is_effective {
             return Err(FaultError::Nothing(index));
         }
         Ok(())
@@ -82,6 +124,7 @@ impl Fault {
         self.times != Some(0)
             && self.method.as_deref().is_none_or(method_fits)
             && self.path.as_deref().is_none_or(|part| path.contains(part))
+            && self.probability.is_none_or(|share| rand::random::<f64>() < share)
     }
 
     /// How long to wait before anything else.
@@ -92,6 +135,11 @@ impl Fault {
     /// Whether the request does its work although its answer is lost.
     pub(super) const fn is_after_effect(&self) -> bool {
         self.after_effect
+    }
+
+    /// Whether the answer breaks off half-way.
+    pub(super) const fn is_truncated(&self) -> bool {
+        self.truncated
     }
 
     /// Whether the connection is dropped.
@@ -156,8 +204,27 @@ impl Faults {
 
     /// The fault that happens to this request; it has one time less after that.
     pub(super) fn strike(&self, method: &str, path: &str) -> Option<Fault> {
+        self.take(|fault| fault.notification.is_none() && fault.matches(method, path))
+    }
+
+    /// What happens to this notification.
+    pub(super) fn strike_notification(&self, kind: &str, url: &str) -> Option<NotificationFault> {
+        let fault = self.take(|fault| {
+            let is_about = fault.notification.is_some();
+            is_about && (fault.matches("POST", url) || fault.matches("POST", kind))
+        })?;
+        Some(match fault.notification? {
+            Misdelivery::Late => {
+                NotificationFault::Late { seconds: fault.delay_seconds.unwrap_or(LATE_SECONDS) }
+            }
+            Misdelivery::Twice => NotificationFault::Twice,
+            Misdelivery::OutOfOrder => NotificationFault::OutOfOrder,
+        })
+    }
+
+    fn take(&self, is_meant: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let mut faults = self.lock();
-        let fault = faults.iter_mut().find(|fault| fault.matches(method, path))?;
+        let fault = faults.iter_mut().find(|fault| is_meant(fault))?;
         if let Some(times) = &mut fault.times {
             *times -= 1;
         }

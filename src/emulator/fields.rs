@@ -63,8 +63,11 @@ impl Fields {
         Ok(())
     }
 
-    /// Adds the members of a JSON object.
+    /// Adds the members of a JSON object. The Python SDK says JSON of calls without a body, too.
     pub(super) fn add_json(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        if text.is_empty() {
+            return Ok(());
+        }
         let Value::Object(members) = serde_json::from_slice(text).map_err(Refusal::Json)? else {
             return Err(Refusal::JsonIsNotAnObject);
         };
@@ -131,14 +134,6 @@ impl Fields {
         })
     }
 
-    /// Every text that is not empty, by its name.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter_map(|(name, field)| match field {
-            Field::Text(text) if !text.is_empty() => Some((name.as_str(), text.as_str())),
-            _ => None,
-        })
-    }
-
     /// The text under `name`, or the provider's refusal.
     pub(super) fn require(&self, name: &'static str) -> Result<&str, Refusal> {
         self.get(name).ok_or(Refusal::MissingParameter(name))
@@ -153,9 +148,28 @@ impl Fields {
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
         match self.0.iter().find(|(other, _)| other == name) {
             Some((_, Field::List(items))) => items.iter().map(|(_, item)| item.as_str()).collect(),
+            Some((_, Field::Text(text))) if text.is_empty() => Vec::new(),
             Some((_, Field::Text(text))) => text.split(',').map(str::trim).collect(),
             None => Vec::new(),
         }
+    }
+
+    /// Every name given.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Puts a text in the place of what was under `name`.
+    pub(super) fn put(&mut self, name: &str, text: String) {
+        match self.0.iter_mut().find(|(other, _)| other == name) {
+            Some((_, field)) => *field = Field::Text(text),
+            None => self.0.push((name.to_owned(), Field::Text(text))),
+        }
+    }
+
+    /// Every name with its value as one text, lists joined by commas.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().map(|(name, field)| (name.as_str(), field.to_value().to_string()))
     }
 
     /// Takes the text under `name` out.

@@ -8,36 +8,49 @@
 //!
 //! ```text
 //! routes ── observe (request id, journal) ── faults
-//!   ├─ upload/   form → verify → params → naming, content → store → answer        (chunks: one upload in parts)
+//!   ├─ upload/   form → verify → presets → params, attributes → naming, content → store → answer      (chunks: in parts)
 //!   ├─ uploadcare/         the other provider, with routes and a store of its own
-//!   ├─ destroy, admin, download, delivery → original
-//!   └─ control   clock, faults, journal and assets, for tests on this machine
+//!   ├─ edit/     destroy, rename, explicit, labels; delete_token
+//!   ├─ admin/    account, listing and page, detail, deletion, presets, folders
+//!   ├─ download, delivery → transformation, token → original
+//!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
+//!
+//! What happens to assets goes to `notify`, which calls out through `outgoing`, as an upload does for a remote file.
 
 mod accounts;
 mod admin;
 mod answer;
+mod attributes;
 mod control;
 mod data_uri;
+mod delete_token;
 mod delivery;
-mod destroy;
 mod download;
+mod edit;
 mod faults;
 mod fields;
 mod form;
 mod journal;
+mod notify;
 mod observe;
 mod original;
+mod outgoing;
+mod presets;
 mod range;
 mod refusal;
 mod routes;
+mod seed;
 mod store;
+mod token;
+mod transformation;
 mod unread;
 mod upload;
 mod uploadcare;
 mod verify;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -48,8 +61,12 @@ use accounts::Accounts;
 pub use accounts::CloudAccount;
 use faults::Faults;
 use journal::Journal;
+use notify::Notifier;
+pub use outgoing::Outgoing;
+pub use seed::SeedError;
 use store::Store;
 pub use store::StoreError;
+use store::{Preset, Settings};
 use upload::Chunks;
 use uploadcare::Uploadcare;
 pub use uploadcare::UploadcareProject;
@@ -69,6 +86,23 @@ pub struct EmulatorOptions {
     pub origin: String,
     /// How large files may be.
     pub limits: Limits,
+    /// Whom it may call.
+    pub outgoing: Outgoing,
+    /// Upload presets that are there from the start, and again after a reset.
+    pub presets: Vec<SeededPreset>,
+}
+
+/// An upload preset that an emulator starts with.
+#[derive(Clone, Debug)]
+pub struct SeededPreset {
+    /// The cloud that has it.
+    pub cloud: String,
+    /// Its name.
+    pub name: String,
+    /// Whether uploads without a signature may use it.
+    pub unsigned: bool,
+    /// Its parameters, as an upload would send them.
+    pub settings: BTreeMap<String, String>,
 }
 
 impl Default for EmulatorOptions {
@@ -80,6 +114,8 @@ impl Default for EmulatorOptions {
             clock: Clock::system(),
             origin: "http://127.0.0.1:4000".to_owned(),
             limits: Limits::default(),
+            outgoing: Outgoing::default(),
+            presets: Vec::new(),
         }
     }
 }
@@ -105,6 +141,15 @@ pub enum EmulatorError {
     /// There is no account, so every request would be refused.
     #[error("the emulator needs at least one account")]
     NoAccount,
+    /// The faults are not a JSON list of faults.
+    #[error("the faults cannot be read: {0}")]
+    NotFaults(#[source] serde_json::Error),
+    /// A fault cannot happen.
+    #[error("the faults cannot be set: {0}")]
+    BadFault(String),
+    /// The folder of the first assets cannot be taken in.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
     /// The directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -125,8 +170,29 @@ struct Backend {
     clock: Clock,
     origin: String,
     limits: Limits,
-    faults: Faults,
+    faults: Arc<Faults>,
     journal: Journal,
+    notifier: Notifier,
+    outgoing: Outgoing,
+    presets: Vec<SeededPreset>,
+}
+
+impl Backend {
+    /// Puts the presets of the start where they were.
+    async fn restore_presets(&self) -> Result<(), StoreError> {
+        if self.presets.is_empty() {
+            return Ok(());
+        }
+        let presets = self.presets.clone();
+        let restore = move |settings: &mut Settings| {
+            for SeededPreset { cloud, name, unsigned, settings: parameters } in presets {
+                let preset = Preset { unsigned, settings: parameters };
+                settings.of_mut(&cloud).presets.insert(name, preset);
+            }
+            Ok::<_, StoreError>(())
+        };
+        self.store.change_settings(restore).await?
+    }
 }
 
 impl Emulator {
@@ -135,8 +201,12 @@ impl Emulator {
         if options.accounts.is_empty() {
             return Err(EmulatorError::NoAccount);
         }
+        let faults = Arc::new(Faults::default());
         let store = Store::open(options.dir.clone())?;
         Ok(Self(Arc::new(Backend {
+            notifier: Notifier::new(options.clock.clone(), Arc::clone(&faults), options.outgoing),
+            outgoing: options.outgoing,
+            presets: options.presets,
             accounts: Accounts::new(options.accounts),
             uploadcare: Uploadcare::open(options.uploadcare, options.dir)?,
             store,
@@ -144,9 +214,23 @@ impl Emulator {
             clock: options.clock,
             origin: options.origin,
             limits: options.limits,
-            faults: Faults::default(),
+            faults,
             journal: Journal::default(),
         })))
+    }
+
+    /// Makes what it was told to start with: presets, faults as JSON, and every file below a folder. Says how many
+    /// assets came of the folder.
+    pub async fn prepare(&self, faults: Option<&str>, folder: Option<&Path>) -> Result<usize, EmulatorError> {
+        self.0.restore_presets().await?;
+        if let Some(faults) = faults {
+            let faults = serde_json::from_str(faults).map_err(EmulatorError::NotFaults)?;
+            self.0.faults.set(faults).map_err(|problem| EmulatorError::BadFault(problem.to_string()))?;
+        }
+        match folder {
+            Some(folder) => Ok(seed::from_folder(&self.0, folder, None).await?),
+            None => Ok(0),
+        }
     }
 
     /// Everything it serves. Must be served with `ConnectInfo<SocketAddr>`: without a peer address the control API

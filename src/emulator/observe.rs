@@ -3,16 +3,22 @@
 
 use std::sync::Arc;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::stream;
 
 use super::Backend;
 use super::faults::Fault;
 
 /// Tells answers apart in the provider's logs and in ours.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Largest answer that is cut in half.
+const MAX_TRUNCATED_BYTES: usize = 64 * 1024 * 1024;
 
 /// Notes the request and its answer. The log names the route, not the path: a delivery path may hold a signature.
 pub(super) async fn observe(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
@@ -53,6 +59,9 @@ pub(super) async fn strike(State(backend): State<Arc<Backend>>, request: Request
 async fn suffer(fault: Fault, request: Request, next: Next) -> Response {
     tokio::time::sleep(fault.delay()).await;
     let (is_after_effect, is_reset) = (fault.is_after_effect(), fault.is_reset());
+    if fault.is_truncated() {
+        return broken_off(next.run(request).await).await;
+    }
     let Some(mut answer) = fault.answer() else {
         return next.run(request).await;
     };
@@ -62,5 +71,16 @@ async fn suffer(fault: Fault, request: Request, next: Next) -> Response {
     if is_reset {
         answer.extensions_mut().insert(Dropped);
     }
+    answer
+}
+
+/// The answer up to the middle of its body, which then fails.
+async fn broken_off(answer: Response) -> Response {
+    let (parts, body) = answer.into_parts();
+    let whole = to_bytes(body, MAX_TRUNCATED_BYTES).await.unwrap_or_default();
+    let half = whole.slice(..whole.len() / 2);
+    let failure = std::io::Error::other("injected fault");
+    let mut answer = Response::from_parts(parts, Body::from_stream(stream::iter([Ok(half), Err(failure)])));
+    answer.headers_mut().insert(CONTENT_LENGTH, whole.len().into());
     answer
 }

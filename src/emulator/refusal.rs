@@ -17,6 +17,11 @@ pub(super) const X_CLD_ERROR: HeaderName = HeaderName::from_static("x-cld-error"
 /// Longest text repeated in the header.
 const MAX_HEADER_TEXT: usize = 1_000;
 
+/// What an upload without a signature may say, as the refusal lists it.
+pub(super) const UNSIGNED_PARAMETERS: &str = "upload_preset,callback,public_id,folder,asset_folder,tags,context,\
+metadata,face_coordinates,custom_coordinates,source,filename_override,manifest_transformation,manifest_json,template,\
+template_vars,regions,public_id_prefix";
+
 /// A reason to say no, in the provider's words.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
@@ -48,6 +53,12 @@ pub(super) enum Refusal {
     PresetMissing,
     #[error("Upload preset not found")]
     PresetNotFound,
+    #[error("Upload preset must be whitelisted for unsigned uploads")]
+    PresetIsSigned,
+    #[error(
+        "{0} parameter is not allowed when using unsigned upload. Only {UNSIGNED_PARAMETERS} upload parameters are allowed."
+    )]
+    NotInUnsignedUploads(String),
     #[error("Empty file")]
     EmptyFile,
     #[error("Invalid image file")]
@@ -62,6 +73,35 @@ pub(super) enum Refusal {
     FormatNotAllowed { kind: &'static str, format: String },
     #[error("An unknown file format not allowed")]
     UnknownFormatNotAllowed,
+    #[error("You don't have an active subscription for {0}")]
+    NotSubscribed(String),
+    #[error("{0} is invalid")]
+    IsInvalid(String),
+    #[error("Detection invalid model '{0}'")]
+    InvalidModel(String),
+    #[error("Illegal value {value} for {name}")]
+    IllegalValue { name: &'static str, value: String },
+    #[error("Invalid {name} in transformation: {value}")]
+    InvalidTransformation { name: &'static str, value: String },
+    #[error("Unknown transformation {0}")]
+    UnknownTransformation(String),
+    /// The file is at this address, and whether to fetch it is decided once the caller is known.
+    #[error("Not emulated: the file is a remote URL, and the emulator was not told to fetch any")]
+    RemoteFile(String),
+    #[error("Resource not found - {url}")]
+    RemoteNotFound { url: String },
+    #[error("Error in loading {url} - {reason}")]
+    RemoteFailed { url: String, reason: String },
+    #[error("to_public_id {0} already exists")]
+    NameIsTaken(String),
+    #[error("external id {0} already exists")]
+    AlreadyExists(String),
+    #[error("Can't find {kind} {name}")]
+    CannotFind { kind: &'static str, name: String },
+    #[error("Folder is not empty")]
+    FolderNotEmpty,
+    #[error("Invalid delete token")]
+    InvalidDeleteToken,
     #[error("Moderation {0} moderation is not valid")]
     InvalidModeration(String),
     #[error("public_id ({0}) is invalid")]
@@ -109,7 +149,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    const fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         match self {
             Self::InvalidCloudName(_)
             | Self::UnknownApiKey(_)
@@ -119,7 +159,9 @@ impl Refusal {
             | Self::AuthorizationRequired
             | Self::InvalidSignature { .. }
             | Self::Denied => StatusCode::UNAUTHORIZED,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::CannotFind { .. } => StatusCode::NOT_FOUND,
+            Self::AlreadyExists(_) => StatusCode::CONFLICT,
+            Self::NotSubscribed(_) => rate_limited(),
             Self::ControlForbidden => StatusCode::FORBIDDEN,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
@@ -142,6 +184,11 @@ impl IntoResponse for Refusal {
         response.headers_mut().insert(X_CLD_ERROR, header_text(&message));
         response
     }
+}
+
+/// The provider's own status for "not in your plan" and "too often", which no registry knows.
+fn rate_limited() -> StatusCode {
+    StatusCode::from_u16(420).unwrap_or(StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// What is wrong with a form; where its body failed, what is wrong with the body.

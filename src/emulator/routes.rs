@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use tower::ServiceExt as _;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::refusal::{Refusal, X_CLD_ERROR};
-use super::{Backend, admin, control, delivery, destroy, download, observe, unread, upload, uploadcare};
+use super::{
+    Backend, admin, control, delete_token, delivery, download, edit, observe, unread, upload, uploadcare,
+};
 
 /// Everything an emulator serves.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -25,10 +28,16 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .route("/v1_1/{cloud}/upload", post(upload::create_auto))
         .route("/v1_1/{cloud}/{resource_type}/upload", post(upload::create))
         .route("/v1_1/{cloud}/{resource_type}/upload_chunked", post(upload::create))
-        .route("/v1_1/{cloud}/{resource_type}/destroy", post(destroy::destroy))
+        .route("/v1_1/{cloud}/{resource_type}/destroy", post(edit::destroy))
+        .route("/v1_1/{cloud}/asset/destroy", post(edit::destroy_by_asset_id))
+        .route("/v1_1/{cloud}/{resource_type}/rename", post(edit::rename))
+        .route("/v1_1/{cloud}/{resource_type}/explicit", post(edit::explicit))
+        .route("/v1_1/{cloud}/{resource_type}/tags", post(edit::tags))
+        .route("/v1_1/{cloud}/{resource_type}/context", post(edit::context))
+        .route("/v1_1/{cloud}/{resource_type}/metadata", post(edit::metadata))
+        .route("/v1_1/{cloud}/delete_by_token", post(delete_token::delete))
         .route("/v1_1/{cloud}/{resource_type}/download", get(download::download))
-        .route("/v1_1/{cloud}/ping", get(admin::ping))
-        .route("/v1_1/{cloud}/resources/{resource_type}/{type}", delete(admin::delete_resources))
+        .merge(admin_routes())
         .route("/{cloud}/", get(deliver))
         .route("/{cloud}/{*path}", get(deliver))
         .method_not_allowed_fallback(not_emulated)
@@ -40,7 +49,59 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .layer(cors())
         .layer(observe);
     let uploadcare = uploadcare::routes(&backend);
-    provider.nest("/_emulator", control_routes()).merge(uploadcare).with_state(backend)
+    let inner = provider.nest("/_emulator", control_routes()).merge(uploadcare).with_state(backend);
+    Router::new().fallback_service(inner.map_request(split_joined_path))
+}
+
+/// The Node SDK writes some paths of the Admin API as one segment: `/v1_1/<cloud>/resources%2Fsearch`. The slashes
+/// of that segment count as such; those of later segments belong to public ids.
+fn split_joined_path(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let mut segments = path.splitn(5, '/').map(str::to_owned).collect::<Vec<_>>();
+    if let [_, version, _, joined, ..] = segments.as_mut_slice()
+        && version == "v1_1"
+        && joined.to_ascii_lowercase().contains("%2f")
+    {
+        *joined = joined.replace("%2F", "/").replace("%2f", "/");
+        let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+        if let Ok(uri) = format!("{}{query}", segments.join("/")).parse() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// The Admin API. Words in the place of a parameter win over it.
+fn admin_routes() -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/v1_1/{cloud}/ping", get(admin::ping))
+        .route("/v1_1/{cloud}/config", get(admin::config))
+        .route("/v1_1/{cloud}/usage", get(admin::usage))
+        .route("/v1_1/{cloud}/usage/{date}", get(admin::usage_on))
+        .route("/v1_1/{cloud}/resources", get(admin::resource_types).delete(admin::delete_by_asset_ids))
+        .route("/v1_1/{cloud}/resources/{word}", get(admin::by_asset_id_or_list))
+        .route("/v1_1/{cloud}/resources/by_asset_ids", get(admin::by_asset_ids))
+        .route("/v1_1/{cloud}/resources/by_asset_folder", get(admin::by_asset_folder))
+        .route("/v1_1/{cloud}/resources/{word}/{type}", get(admin::list).delete(admin::delete_resources))
+        .route("/v1_1/{cloud}/resources/{word}/context", get(admin::by_context))
+        .route("/v1_1/{cloud}/resources/{word}/tags/{tag}", get(admin::by_tag).delete(admin::delete_by_tag))
+        .route("/v1_1/{cloud}/resources/{word}/moderations/{kind}/{status}", get(admin::by_moderation))
+        .route("/v1_1/{cloud}/resources/{word}/{type}/{*public_id}", get(admin::show).post(admin::update))
+        .route("/v1_1/{cloud}/derived_resources", delete(admin::delete_derived))
+        .route("/v1_1/{cloud}/tags/{resource_type}", get(admin::tags))
+        .route("/v1_1/{cloud}/upload_presets", get(admin::list_presets).post(admin::create_preset))
+        .route(
+            "/v1_1/{cloud}/upload_presets/{name}",
+            get(admin::show_preset).put(admin::update_preset).delete(admin::delete_preset),
+        )
+        .route("/v1_1/{cloud}/folders", get(admin::root_folders))
+        .route(
+            "/v1_1/{cloud}/folders/{*path}",
+            get(admin::sub_folders)
+                .post(admin::create_folder)
+                .put(admin::rename_folder)
+                .delete(admin::delete_folder),
+        )
 }
 
 fn control_routes() -> Router<Arc<Backend>> {
@@ -48,6 +109,8 @@ fn control_routes() -> Router<Arc<Backend>> {
         .route("/clock", get(control::show_clock).post(control::move_clock))
         .route("/faults", get(control::show_faults).post(control::set_faults))
         .route("/requests", get(control::show_requests).delete(control::clear_requests))
+        .route("/notifications", get(control::show_notifications).delete(control::clear_notifications))
+        .route("/seed", post(control::seed))
         .route("/assets", get(control::show_assets).delete(control::clear_assets))
         .fallback(control::unknown)
         .layer(from_fn(control::guard))
@@ -79,7 +142,7 @@ async fn about() -> &'static str {
      Delivery                             /<cloud>/<resource type>/<type>/...\n\
      Uploadcare's Upload API and REST API /uploadcare/...\n\
      Uploadcare's CDN                     /<uuid>/...\n\
-     Control, from this machine only      /_emulator/clock, faults, requests, assets\n"
+     Control, from this machine only      /_emulator/clock, faults, requests, notifications, seed, assets\n"
 }
 
 /// Delivery; but calls that no API path above takes end up here, too.

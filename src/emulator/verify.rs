@@ -54,19 +54,28 @@ pub(super) struct Access<'a> {
     pub algorithm: Algorithm,
 }
 
-/// Judges an upload, which may also come unsigned.
-pub(super) fn authenticate_upload<'a>(accounts: &'a Accounts, call: Call<'_>) -> Result<Access<'a>, Refusal> {
+/// How an upload was authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// A signature, or key and secret.
+    Signed,
+    /// Nothing: an upload preset has to allow it.
+    Unsigned,
+}
+
+/// Judges an upload, which may also come unsigned; then it counts for the cloud's first key.
+pub(super) fn authenticate_upload<'a>(
+    accounts: &'a Accounts,
+    call: Call<'_>,
+) -> Result<(Access<'a>, Proof), Refusal> {
     let unsigned = credentials(call.headers).is_none() && call.fields.get("signature").is_none();
     if !unsigned {
-        return authenticate(accounts, call);
+        return authenticate(accounts, call).map(|access| (access, Proof::Signed));
     }
-    if !accounts.has_cloud(call.cloud) {
-        return Err(Refusal::InvalidCloudName(call.cloud.to_owned()));
-    }
-    Err(match call.fields.get("upload_preset") {
-        None => Refusal::PresetMissing,
-        Some(_) => Refusal::PresetNotFound,
-    })
+    let account = accounts.of_cloud(call.cloud).next();
+    let account = account.ok_or_else(|| Refusal::InvalidCloudName(call.cloud.to_owned()))?;
+    call.fields.get("upload_preset").ok_or(Refusal::PresetMissing)?;
+    Ok((Access { account, algorithm: Algorithm::default() }, Proof::Unsigned))
 }
 
 /// Judges a call that must be signed, or carry HTTP Basic.

@@ -9,7 +9,7 @@
 //! object inside the object → refused: the provider takes `k=v|k2=v2` or JSON as text, and no SDK signs either for it
 //! ```
 //!
-//! Where the Node and Python SDKs differ, see docs/DIFFERENCES.md.
+//! Where the Node and Python SDKs differ, see docs/differences.md.
 
 use std::fmt::{self, Write as _};
 use std::ops::Range;

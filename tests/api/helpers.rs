@@ -151,11 +151,8 @@ impl TestApp {
 }
 
 fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: String) {
-    let account = CloudAccount {
-        cloud: account.cloud.clone(),
-        api_key: account.api_key.clone(),
-        api_secret: account.api_secret.clone(),
-    };
+    let account =
+        CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
     let options = EmulatorOptions {
         accounts: vec![account],
         clock: Clock::frozen(NOW),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
@@ -34,10 +36,13 @@ pub(in crate::emulator) struct Asset {
     pub etag: String,
     #[serde(flatten)]
     pub description: Description,
+    /// The asset that had this public id before a renaming took it; one that is still on disk is gone all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// What an upload says about its file, and what the file says about itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::emulator) struct Description {
     pub created_at: UnixSeconds,
     pub content_type: String,
@@ -51,6 +56,61 @@ pub(in crate::emulator) struct Description {
     pub tags: Vec<String>,
     pub context: BTreeMap<String, String>,
     pub moderation: Vec<Moderation>,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub access_control: Vec<AccessRule>,
+    #[serde(default)]
+    pub face_coordinates: Vec<Rectangle>,
+    #[serde(default)]
+    pub custom_coordinates: Vec<Rectangle>,
+    #[serde(default)]
+    pub derived: Vec<Derived>,
+    /// When anything about it changed last; without it, never since the upload.
+    #[serde(default)]
+    pub updated_at: Option<UnixSeconds>,
+}
+
+/// Left, top, width and height in pixels.
+pub(in crate::emulator) type Rectangle = [u32; 4];
+
+/// Who may have an asset delivered, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::emulator) struct AccessRule {
+    pub access_type: AccessType,
+    /// From this moment on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Timestamp>,
+    /// Before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Timestamp>,
+}
+
+/// What opens an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::emulator) enum AccessType {
+    /// Nothing but the rule's time.
+    Anonymous,
+    /// A delivery token.
+    Token,
+}
+
+/// A transformation that was asked for and noted. Nothing was made: its bytes are those of the original.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::emulator) struct Derived {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    pub transformation: String,
+    /// Another format than the original's.
+    pub format: Option<String>,
+}
+
+impl Derived {
+    pub(in crate::emulator) fn new(transformation: String, format: Option<String>) -> Self {
+        Self { id: random_id(), transformation, format }
+    }
 }
 
 /// One moderation of an asset.
@@ -75,6 +135,7 @@ impl Asset {
             bytes: content.bytes,
             etag: content.md5.clone(),
             description,
+            replaces: None,
         }
     }
 
@@ -93,6 +154,6 @@ impl Asset {
 }
 
 /// 32 random hexadecimal digits.
-fn random_id() -> String {
+pub(in crate::emulator) fn random_id() -> String {
     hex::encode(rand::random::<[u8; 16]>())
 }

@@ -1,17 +1,21 @@
 //! The directory: what is renamed, synced and removed in which order, so that a crash leaves nothing half done.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{Asset, Incoming, StoreError};
+use super::{Asset, AssetKey, Incoming, Settings, StoreError};
 
 /// What the names of incoming files begin with.
 const INCOMING_PREFIX: &str = "upload-";
+
+/// The file that holds upload presets and folders.
+const SETTINGS: &str = "settings.json";
 
 /// The directory of a store.
 #[derive(Debug)]
@@ -58,6 +62,18 @@ impl Disk {
             } else {
                 tracing::warn!(path = %path.display(), "the content of an asset is missing");
             }
+        }
+        // What a renaming took the place of is gone, even if the process died before its file was.
+        let replaced: HashSet<(String, String)> =
+            assets.iter().filter_map(|asset| Some((asset.replaces.clone()?, asset.id.clone()))).collect();
+        let keys: HashMap<String, AssetKey> =
+            assets.iter().map(|asset| (asset.id.clone(), asset.key.clone())).collect();
+        let is_gone = |asset: &Asset| {
+            replaced.iter().any(|(old, new)| *old == asset.id && keys.get(new) == Some(&asset.key))
+        };
+        let (gone, assets): (Vec<_>, Vec<_>) = assets.into_iter().partition(is_gone);
+        for asset in &gone {
+            self.remove(asset)?;
         }
         Ok(assets)
     }
@@ -110,17 +126,43 @@ impl Disk {
         self.sync_dir(&self.assets())
     }
 
+    /// Puts new metadata in the place of the old; the content stays.
+    pub(super) fn rewrite(&self, asset: &Asset) -> Result<(), StoreError> {
+        self.write_metadata(asset)?;
+        self.sync_dir(&self.assets())
+    }
+
     fn write_metadata(&self, asset: &Asset) -> Result<(), StoreError> {
-        let path = self.metadata_path(asset);
+        self.write_json(asset, &self.metadata_path(asset))
+    }
+
+    /// Presets and folders; none before the first is made.
+    pub(super) fn read_settings(&self) -> Result<Settings, StoreError> {
+        let path = self.root.join(SETTINGS);
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).ok().ok_or(StoreError::NotSettings(path)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
+            Err(cause) => Err(failed("read", &path)(cause)),
+        }
+    }
+
+    /// Puts presets and folders in the place of those before.
+    pub(super) fn write_settings(&self, settings: &Settings) -> Result<(), StoreError> {
+        self.write_json(settings, &self.root.join(SETTINGS))?;
+        self.sync_dir(&self.root)
+    }
+
+    /// Written beside, synced and renamed, so that the file is the old one or the new one.
+    fn write_json(&self, value: &impl Serialize, path: &Path) -> Result<(), StoreError> {
         let mut file = self.create_incoming()?;
-        serde_json::to_vec(asset)
+        serde_json::to_vec(value)
             .map_err(io::Error::from)
             .and_then(|text| file.write_all(&text))
-            .map_err(failed("write", &path))?;
+            .map_err(failed("write", path))?;
         if self.durable {
-            file.as_file().sync_all().map_err(failed("sync", &path))?;
+            file.as_file().sync_all().map_err(failed("sync", path))?;
         }
-        file.persist(&path).map_err(|failure| failed("keep", &path)(failure.error))?;
+        file.persist(path).map_err(|failure| failed("keep", path)(failure.error))?;
         Ok(())
     }
 

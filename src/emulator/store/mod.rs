@@ -5,6 +5,7 @@
 //! <dir>/incoming/<random>                 uploads and parts on their way in; emptied at the start
 //! <dir>/files/<asset id>-<version id>     contents
 //! <dir>/assets/<asset id>.json            what is known about each; an asset exists when this file does
+//! <dir>/settings.json                     upload presets and folders, rewritten whole
 //! ```
 //!
 //! A content is written, synced and renamed before its metadata is, and metadata goes before content when an asset is
@@ -14,17 +15,21 @@
 mod asset;
 mod disk;
 mod incoming;
+mod settings;
+mod shelves;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-pub(super) use asset::{Asset, AssetKey, Description, Moderation};
-use disk::Disk;
+pub(super) use asset::{
+    AccessRule, AccessType, Asset, AssetKey, Derived, Description, Moderation, Rectangle, random_id,
+};
 pub(super) use incoming::{Incoming, IncomingFile};
+pub(super) use settings::{Preset, Settings};
+use shelves::Shelves;
 
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,9 @@ pub enum StoreError {
     /// A metadata file is damaged, or of another release.
     #[error("{} does not describe an asset; remove it, or use another directory", .0.display())]
     NotAnAsset(PathBuf),
+    /// The file of presets and folders is damaged, or of another release.
+    #[error("{} does not hold presets and folders; remove it, or use another directory", .0.display())]
+    NotSettings(PathBuf),
     /// The file system says no.
     #[error("cannot {doing} {}: {cause}", .path.display())]
     File {
@@ -62,9 +70,21 @@ pub(super) enum Outcome {
     Existing(Arc<Asset>),
 }
 
+/// What became of a renaming.
+#[derive(Debug)]
+pub(super) enum Renamed {
+    /// The asset under its new key, and the one that it replaced.
+    Done { asset: Arc<Asset>, replaced: Option<Arc<Asset>> },
+    /// There is nothing to rename.
+    NotFound,
+    /// The new name is taken and was not to be overwritten.
+    Taken,
+}
+
 /// What happens to an asset that already has the public id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Overwrite {
+    #[default]
     Yes,
     No,
 }
@@ -73,24 +93,10 @@ pub(super) enum Overwrite {
 #[derive(Clone, Debug)]
 pub(super) struct Store(Arc<Shelves>);
 
-#[derive(Debug)]
-struct Shelves {
-    disk: Disk,
-    /// Held while disk and index change together.
-    changing: Mutex<()>,
-    index: Mutex<BTreeMap<AssetKey, Arc<Asset>>>,
-}
-
 impl Store {
     /// Opens `dir`, or a temporary folder that goes away with the store.
     pub(super) fn open(dir: Option<PathBuf>) -> Result<Self, StoreError> {
-        let disk = Disk::open(dir)?;
-        let mut index = BTreeMap::new();
-        for asset in disk.read_assets()? {
-            index.insert(asset.key.clone(), Arc::new(asset));
-        }
-        disk.remove_strays(index.values().map(Arc::as_ref))?;
-        Ok(Self(Arc::new(Shelves { disk, changing: Mutex::new(()), index: Mutex::new(index) })))
+        Ok(Self(Arc::new(Shelves::open(dir)?)))
     }
 
     /// The asset under `key`.
@@ -134,6 +140,51 @@ impl Store {
         off_thread(move || shelves.remove(&key)).await
     }
 
+    /// Changes what is known about the asset under `key`; `None` when there is no such asset.
+    pub(super) async fn change(
+        &self,
+        key: AssetKey,
+        change: impl FnOnce(&mut Description) + Send + 'static,
+    ) -> Result<Option<Arc<Asset>>, StoreError> {
+        let shelves = Arc::clone(&self.0);
+        off_thread(move || shelves.change(&key, change)).await
+    }
+
+    /// Gives an asset another key of the same cloud and resource type.
+    pub(super) async fn rename(
+        &self,
+        from: AssetKey,
+        to: AssetKey,
+        overwrite: Overwrite,
+    ) -> Result<Renamed, StoreError> {
+        let shelves = Arc::clone(&self.0);
+        off_thread(move || shelves.rename(&from, to, overwrite)).await
+    }
+
+    /// Looks at presets and folders.
+    pub(super) fn settings<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
+        look(&self.0.settings())
+    }
+
+    /// Changes presets and folders. A change that says no leaves everything as it was.
+    pub(super) async fn change_settings<T: Send + 'static, E: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Settings) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<T, E>, StoreError> {
+        let shelves = Arc::clone(&self.0);
+        off_thread(move || {
+            let _changing = shelves.changing();
+            let mut settings = shelves.settings().clone();
+            let outcome = change(&mut settings);
+            if outcome.is_ok() {
+                shelves.disk.write_settings(&settings)?;
+                *shelves.settings() = settings;
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
     /// Removes everything; says how many assets there were.
     pub(super) async fn clear(&self) -> Result<usize, StoreError> {
         let shelves = Arc::clone(&self.0);
@@ -142,6 +193,9 @@ impl Store {
             for key in &keys {
                 shelves.remove(key)?;
             }
+            let _changing = shelves.changing();
+            shelves.disk.write_settings(&Settings::default())?;
+            *shelves.settings() = Settings::default();
             Ok(keys.len())
         })
         .await
@@ -163,53 +217,6 @@ impl Store {
             }
         }
         Ok(None)
-    }
-}
-
-impl Shelves {
-    fn put(
-        &self,
-        key: AssetKey,
-        description: Description,
-        content: Incoming,
-        overwrite: Overwrite,
-    ) -> Result<Outcome, StoreError> {
-        self.disk.sync_incoming(&content)?;
-        let _changing = self.changing();
-        let old = self.index().get(&key).map(Arc::clone);
-        if let (Some(old), Overwrite::No) = (&old, overwrite) {
-            return Ok(Outcome::Existing(Arc::clone(old)));
-        }
-        let asset_id = old.as_ref().map(|old| old.id.as_str());
-        let asset = Arc::new(Asset::new(key.clone(), description, &content, asset_id));
-        self.disk.write(&asset, content)?;
-        self.index().insert(key, Arc::clone(&asset));
-        Ok(match old {
-            None => Outcome::Created(asset),
-            Some(old) => {
-                self.disk.remove_content(&old);
-                Outcome::Replaced(asset)
-            }
-        })
-    }
-
-    fn remove(&self, key: &AssetKey) -> Result<Option<Arc<Asset>>, StoreError> {
-        let _changing = self.changing();
-        let Some(asset) = self.index().get(key).map(Arc::clone) else {
-            return Ok(None);
-        };
-        self.disk.remove(&asset)?;
-        self.index().remove(key);
-        Ok(Some(asset))
-    }
-
-    /// The index is whole after every statement, so a poisoned lock still guards a good one.
-    fn index(&self) -> MutexGuard<'_, BTreeMap<AssetKey, Arc<Asset>>> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

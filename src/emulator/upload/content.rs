@@ -29,7 +29,7 @@ impl Wanted {
 
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(in crate::emulator) struct Kind {
     pub resource_type: ResourceType,
     /// The extension of images and videos; raw files have none of their own.
     pub format: Option<&'static str>,

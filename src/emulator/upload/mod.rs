@@ -5,6 +5,7 @@ mod content;
 mod content_range;
 mod naming;
 mod params;
+mod support;
 
 use std::sync::Arc;
 
@@ -13,23 +14,28 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::delivery::ResourceType;
+use crate::delivery::{DeliveryType, ResourceType};
 
 use super::Backend;
-use super::answer::{UploadAnswer, with_note};
+use super::answer::{DerivedAnswer, UploadAnswer, with_note};
+use super::delete_token;
 use super::fields::Fields;
 use super::form::{FilePart, Form};
+use super::notify::{Announcement, Occasion};
+use super::presets;
 use super::refusal::Refusal;
-use super::store::AssetKey;
+use super::store::{Asset, AssetKey, Derived, Incoming, Outcome, random_id};
 use super::verify::{Access, Call, Lifetime, authenticate_upload};
 pub(super) use chunks::Chunks;
 use chunks::{Progress, UploadKey};
 use content::{Kind, Wanted};
 use content_range::Position;
+pub(super) use naming::checked_public_id;
 use naming::{FileName, NameWishes};
-pub(super) use params::parse_type;
-use params::{NOT_APPLIED, UploadParams};
+pub(super) use params::{UploadParams, parse_type};
+pub(super) use support::{passed_over, refuse_unsupported};
 
 /// Uploads to the resource type in the path.
 pub(super) async fn create(
@@ -66,9 +72,13 @@ async fn receive(
         now: backend.clock.now(),
         lifetime: Lifetime::Hour,
     };
-    let access = authenticate_upload(&backend.accounts, call)?;
+    let (access, proof) = authenticate_upload(&backend.accounts, call)?;
+    presets::apply(&backend.store, cloud, proof, &mut form.fields)?;
     let params = UploadParams::parse(&form.fields)?;
-    let file = form.file.take().ok_or(Refusal::MissingParameter("file"))??;
+    let file = match form.file.take().ok_or(Refusal::MissingParameter("file"))? {
+        Err(Refusal::RemoteFile(address)) => fetch(backend, &address).await?,
+        file => file?,
+    };
     let upload = Upload { backend, access, wanted, fields: &form.fields };
     upload.check_size(&file)?;
     let position = Position::of(&headers)?;
@@ -77,6 +87,24 @@ async fn receive(
         None => upload.store(params, file, None).await,
         Some(position) => upload.add_part(params, file, position, &headers).await,
     }
+}
+
+/// What kind of file this is, and how large the picture is if it is one.
+pub(super) async fn detect(content: &Incoming) -> Result<(Kind, Option<(u32, u32)>), Refusal> {
+    let kind = Kind::detect(&content.head);
+    let dimensions = kind.dimensions(content).await?;
+    Ok((kind, dimensions))
+}
+
+/// The name of a file, told apart from its extension.
+pub(super) fn name_of(path: &str) -> FileName {
+    FileName::parse(Some(path))
+}
+
+async fn fetch(backend: &Backend, address: &str) -> Result<FilePart, Refusal> {
+    let max_bytes = backend.limits.request_file_bytes;
+    let (content, name) = backend.outgoing.fetch(address, &backend.store, max_bytes).await?;
+    Ok(FilePart { content, name: Some(name) })
 }
 
 /// An upload whose caller is known.
@@ -163,13 +191,77 @@ impl Upload<'_> {
         let key = AssetKey {
             cloud: self.access.account.cloud.clone(),
             resource_type: kind.resource_type,
-            delivery_type: params.delivery_type,
+            delivery_type: params.delivery_type.unwrap_or(DeliveryType::Upload),
             public_id: NameWishes::of(self.fields).public_id(&name, is_raw)?,
+        };
+        let asked = Asked {
+            eager: params.attributes.eager.clone(),
+            is_async: self.fields.flag("async") == Some(true),
+            delete_token: self.fields.flag("return_delete_token") == Some(true),
+            done,
         };
         let overwrite = params.overwrite;
         let description = params.describe(&kind, dimensions, name, self.backend.clock.now());
         let outcome = self.backend.store.put(key, description, file.content, overwrite).await?;
-        let answer = UploadAnswer::new(&outcome, self.access, &self.backend.origin, done);
-        Ok(with_note(Json(answer), "not applied", &self.fields.given(&NOT_APPLIED)))
+        Ok(self.answer(&outcome, &asked))
     }
+
+    /// Answers, and tells those who want to know. What was there already is no event.
+    fn answer(self, outcome: &Outcome, asked: &Asked) -> Response {
+        let (Outcome::Created(asset) | Outcome::Replaced(asset) | Outcome::Existing(asset)) = outcome;
+        let origin = &self.backend.origin;
+        let token = delete_token::make(asset, self.access.account, self.backend.clock.now());
+        let answer = UploadAnswer::new(outcome, self.access, origin, asked.done)
+            .with_eager(eager_answers(asset, &asked.eager, origin, self.access))
+            .with_delete_token(asked.delete_token.then_some(token));
+        let answer = serde_json::to_value(answer).unwrap_or_default();
+        if !matches!(outcome, Outcome::Existing(_)) {
+            announce(self.backend, self.access, self.fields, &answer);
+        }
+        let answer = if asked.is_async { pending(asset) } else { answer };
+        with_note(Json(answer), "not applied", &passed_over(self.fields))
+    }
+}
+
+/// What an answer needs to know of the parameters.
+struct Asked {
+    eager: Vec<Derived>,
+    is_async: bool,
+    delete_token: bool,
+    done: Option<bool>,
+}
+
+/// The transformations that a call asked for.
+pub(super) fn eager_answers(
+    asset: &Asset,
+    eager: &[Derived],
+    origin: &str,
+    access: Access<'_>,
+) -> Vec<DerivedAnswer> {
+    eager.iter().map(|derived| DerivedAnswer::new(asset, derived, origin, access)).collect()
+}
+
+/// Tells of an upload, and of its transformations where somebody wants to hear of them.
+fn announce(backend: &Backend, access: Access<'_>, fields: &Fields, answer: &Value) {
+    let url = fields.get("notification_url");
+    backend.notifier.announce(&Announcement { access, occasion: Occasion::Upload(answer.clone()), url });
+    announce_eager(backend, access, fields, answer);
+}
+
+/// Tells of transformations that were asked for.
+pub(super) fn announce_eager(backend: &Backend, access: Access<'_>, fields: &Fields, answer: &Value) {
+    let is_async = fields.flag("eager_async") == Some(true);
+    let url =
+        fields.get("eager_notification_url").or_else(|| fields.get("notification_url").filter(|_| is_async));
+    if answer.get("eager").is_some() && (is_async || url.is_some()) {
+        backend.notifier.announce(&Announcement { access, occasion: Occasion::Eager(answer.clone()), url });
+    }
+}
+
+/// What is said at once about an upload whose outcome comes later. Here it has come already.
+fn pending(asset: &Asset) -> Value {
+    json!({
+        "status": "pending", "resource_type": asset.key.resource_type, "type": asset.key.delivery_type,
+        "public_id": asset.key.public_id, "batch_id": random_id(),
+    })
 }

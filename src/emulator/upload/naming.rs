@@ -71,11 +71,7 @@ impl<'a> NameWishes<'a> {
             id.push('/');
         }
         id.push_str(&base);
-        check_folders(&id)?;
-        if id.chars().count() > MAX_CHARACTERS {
-            return Err(Refusal::PublicIdTooLong);
-        }
-        Ok(id)
+        checked_public_id(&id)
     }
 
     fn made_up_base(&self, file: &FileName) -> String {
@@ -90,7 +86,7 @@ impl<'a> NameWishes<'a> {
 
 /// A file's name as the client gives it, without directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FileName {
+pub(in crate::emulator) struct FileName {
     pub stem: String,
     pub extension: Option<String>,
 }
@@ -107,6 +103,13 @@ impl FileName {
             _ => Self { stem: name.to_owned(), extension: None },
         }
     }
+}
+
+/// A public id as a client wrote it, with everything that makes one good.
+pub(in crate::emulator) fn checked_public_id(text: &str) -> Result<String, Refusal> {
+    let id = checked(text)?;
+    check_folders(&id)?;
+    if id.chars().count() > MAX_CHARACTERS { Err(Refusal::PublicIdTooLong) } else { Ok(id) }
 }
 
 /// An id or a folder that a client wrote.

@@ -1,68 +1,48 @@
-//! What an upload asks for beside its name: delivery type, tags, context, moderation and the formats it allows.
-
-use std::collections::BTreeMap;
+//! What an upload asks for beside its name: delivery type, overwriting, the formats it allows, and what it says about
+//! the asset.
 
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
 
+use super::super::attributes::{Attributes, words};
 use super::super::fields::Fields;
 use super::super::refusal::Refusal;
-use super::super::store::{Description, Moderation, Overwrite};
+use super::super::store::{Description, Overwrite};
+use super::super::transformation;
 use super::content::Kind;
 use super::naming::FileName;
-
-/// Parameters that would change the stored file or add to the answer, and that the emulator passes over. The answer
-/// names those that were given.
-pub(super) const NOT_APPLIED: [&str; 14] = [
-    "async",
-    "auto_tagging",
-    "background_removal",
-    "callback",
-    "categorization",
-    "detection",
-    "eager",
-    "eager_async",
-    "format",
-    "notification_url",
-    "ocr",
-    "raw_convert",
-    "return_delete_token",
-    "transformation",
-];
+use super::support;
 
 /// The parameters of an upload, checked.
-#[derive(Debug)]
-pub(super) struct UploadParams {
-    pub delivery_type: DeliveryType,
-    pub overwrite: Overwrite,
+#[derive(Debug, Default)]
+pub(in crate::emulator) struct UploadParams {
+    pub(super) delivery_type: Option<DeliveryType>,
+    pub(super) overwrite: Overwrite,
+    pub(super) attributes: Attributes,
     allowed_formats: Vec<String>,
     folder: Option<String>,
-    asset_folder: Option<String>,
-    display_name: Option<String>,
     filename_as_display_name: bool,
-    tags: Vec<String>,
-    context: BTreeMap<String, String>,
-    moderation: Vec<Moderation>,
+    discards_filename: bool,
 }
 
 impl UploadParams {
     pub(super) fn parse(fields: &Fields) -> Result<Self, Refusal> {
-        let text = |name| fields.get(name).map(str::to_owned);
-        let moderation = fields.get("moderation").map(parse_moderation).transpose()?;
+        support::refuse_unsupported(fields)?;
+        if let Some(chain) = fields.get("transformation") {
+            transformation::check(chain)?;
+        }
+        let is_set = |name| fields.flag(name) == Some(true);
         Ok(Self {
-            delivery_type: parse_type(fields)?,
+            delivery_type: Some(parse_type(fields)?),
             overwrite: match fields.flag("overwrite") {
                 Some(false) => Overwrite::No,
                 Some(true) | None => Overwrite::Yes,
             },
+            attributes: Attributes::parse(fields)?,
             allowed_formats: words(&fields.list("allowed_formats")),
-            folder: text("folder"),
-            asset_folder: text("asset_folder"),
-            display_name: text("display_name"),
-            filename_as_display_name: fields.flag("use_filename_as_display_name") == Some(true),
-            tags: words(&fields.list("tags")),
-            context: fields.get("context").map(parse_pairs).unwrap_or_default(),
-            moderation: moderation.unwrap_or_default(),
+            folder: fields.get("folder").map(str::to_owned),
+            filename_as_display_name: is_set("use_filename_as_display_name"),
+            discards_filename: is_set("discard_original_filename"),
         })
     }
 
@@ -92,27 +72,28 @@ impl UploadParams {
     }
 
     /// What is stored with the file.
-    pub(super) fn describe(
+    pub(in crate::emulator) fn describe(
         self,
         kind: &Kind,
         dimensions: Option<(u32, u32)>,
         file: FileName,
         created_at: UnixSeconds,
     ) -> Description {
-        let from_name = self.filename_as_display_name.then(|| file.stem.clone());
-        Description {
+        let mut attributes = self.attributes;
+        if self.filename_as_display_name && attributes.display_name.is_none() {
+            attributes.display_name = Some(file.stem.clone());
+        }
+        let mut description = Description {
             created_at,
             content_type: kind.content_type.to_owned(),
             format: kind.format.map(str::to_owned),
             dimensions,
-            original_filename: file.stem,
+            original_filename: if self.discards_filename { String::new() } else { file.stem },
             folder: self.folder,
-            asset_folder: self.asset_folder,
-            display_name: self.display_name.or(from_name),
-            tags: self.tags,
-            context: self.context,
-            moderation: self.moderation,
-        }
+            ..Description::default()
+        };
+        attributes.apply(&mut description);
+        description
     }
 }
 
@@ -133,78 +114,5 @@ fn canonical(format: &str) -> String {
         "jpeg" | "jpe" => "jpg".to_owned(),
         "tiff" => "tif".to_owned(),
         other => other.to_owned(),
-    }
-}
-
-fn words(list: &[&str]) -> Vec<String> {
-    let trimmed = list.iter().map(|word| word.trim());
-    let mut words: Vec<String> = Vec::new();
-    for word in trimmed.filter(|word| !word.is_empty()) {
-        if !words.iter().any(|known| known == word) {
-            words.push(word.to_owned());
-        }
-    }
-    words
-}
-
-/// `a=1|b=2`, where `\=` and `\|` stand for the characters themselves.
-fn parse_pairs(text: &str) -> BTreeMap<String, String> {
-    let mut pairs = BTreeMap::new();
-    let mut name: Option<String> = None;
-    let mut current = String::new();
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => current.extend(characters.next()),
-            '=' if name.is_none() => name = Some(std::mem::take(&mut current)),
-            '|' => {
-                let value = std::mem::take(&mut current);
-                pairs.extend(name.take().map(|name| (name, value)));
-            }
-            other => current.push(other),
-        }
-    }
-    pairs.extend(name.map(|name| (name, current)));
-    pairs
-}
-
-/// Only moderation by hand exists here; the others are paid add-ons of the provider.
-fn parse_moderation(text: &str) -> Result<Vec<Moderation>, Refusal> {
-    match text {
-        "manual" => Ok(vec![Moderation { status: "pending".to_owned(), kind: "manual".to_owned() }]),
-        other => Err(Refusal::InvalidModeration(other.to_owned())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn context_pairs_may_hold_escaped_signs() {
-        let pairs = parse_pairs(r"a=1|b=x\=y\|z=2|c=|lonely");
-        let expected = [("a", "1"), ("b", "x=y|z=2"), ("c", "")];
-        assert!(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
-    }
-
-    #[test]
-    fn tags_are_trimmed_and_kept_once() {
-        assert_eq!(words(&["a ", "", "b", "a"]), ["a", "b"]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_context_panics(text in any::<String>()) {
-            let _ = parse_pairs(&text);
-        }
-
-        #[test]
-        fn escaped_pairs_come_back(name in "[a-z=|\\\\]{1,8}", value in "[a-z=|\\\\]{0,8}") {
-            let escape = |text: &str| text.replace('\\', r"\\").replace('=', r"\=").replace('|', r"\|");
-            let pairs = parse_pairs(&format!("{}={}", escape(&name), escape(&value)));
-            prop_assert_eq!(pairs.get(&name), Some(&value));
-        }
     }
 }

@@ -53,7 +53,7 @@ impl NewFile {
             let key = name.strip_prefix("metadata[")?.strip_suffix(']')?;
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
             let is_key = (1..=MAX_METADATA_KEY).contains(&key.len()) && key.bytes().all(is_plain);
-            is_key.then(|| (key.to_owned(), value.to_owned()))
+            is_key.then(|| (key.to_owned(), value))
         });
         let tags = fields.get("tags").unwrap_or_default().split(',').map(str::trim);
         Self {
@@ -92,15 +92,11 @@ impl NewFile {
         Description {
             created_at: now,
             content_type: content_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
-            format: None,
             dimensions: dimensions.and_then(|size| pixels(size.width).zip(pixels(size.height))),
             original_filename: self.name,
-            folder: None,
-            asset_folder: None,
-            display_name: None,
             tags: self.tags,
             context: described,
-            moderation: Vec::new(),
+            ..Description::default()
         }
     }
 }

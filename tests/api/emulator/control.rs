@@ -137,10 +137,10 @@ async fn what_is_not_understood_is_refused_and_says_where() {
     400 [give either advance_seconds or set] {"error":{"message":"give either advance_seconds or set"}}
     400 [give either advance_seconds or set] {"error":{"message":"give either advance_seconds or set"}}
     400 [invalid type: map, expected a sequence at line 1 column 0] {"error":{"message":"invalid type: map, expected a sequence at line 1 column 0"}}
-    400 [[1].stauts: unknown field `stauts`, expected one of `method`, `path`, `times`, `status`, `retry_after`, `delay_ms`, `body`, `reset`, `after_effect` at line 1 column 25] {"error":{"message":"[1].stauts: unknown field `stauts`, expected one of `method`, `path`, `times`, `status`, `retry_after`, `delay_ms`, `body`, `reset`, `after_effect` at line 1 column 25"}}
+    400 [[1].stauts: unknown field `stauts`, expected one of `method`, `path`, `times`, `status`, `retry_after`, `delay_ms`, `body`, `reset`, `after_effect`, `truncated`, `probability`, `notification`, `delay_seconds` at line 1 column 25] {"error":{"message":"[1].stauts: unknown field `stauts`, expected one of `method`, `path`, `times`, `status`, `retry_after`, `delay_ms`, `body`, `reset`, `after_effect`, `truncated`, `probability`, `notification`, `delay_seconds` at line 1 column 25"}}
     400 [[0].status must be 200 to 599] {"error":{"message":"[0].status must be 200 to 599"}}
     400 [[0].delay_ms must be at most 600000] {"error":{"message":"[0].delay_ms must be at most 600000"}}
-    400 [[0] does nothing: give a status, delay_ms or reset] {"error":{"message":"[0] does nothing: give a status, delay_ms or reset"}}
+    400 [[0] does nothing: give a status, delay_ms, reset, truncated or notification] {"error":{"message":"[0] does nothing: give a status, delay_ms, reset, truncated or notification"}}
     400 [Not emulated: POST /_emulator/other] {"error":{"message":"Not emulated: POST /_emulator/other"}}
     "#);
 }

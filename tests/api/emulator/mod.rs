@@ -2,11 +2,20 @@
 
 mod admin;
 mod chunks;
+mod clouds;
 mod control;
+mod crash;
 mod delivery;
 mod download;
+mod edit;
+mod listing;
+mod matrix;
 mod media;
+mod memory;
+mod notifications;
+mod presets;
 mod refusals;
+mod replay;
 mod server;
 mod store;
 mod upload;

@@ -160,7 +160,7 @@ async fn nothing_is_fetched() {
         assert_eq!(response.status(), 400, "{text}");
     }
     let form = with_fields(Form::new().text("file", "https://example.com/a.png"), &signed(&[]));
-    insta::assert_snapshot!(told(server.post(UPLOAD, form).send().await.unwrap()).await, @r#"400 [Not emulated: the file is a remote URL, and the emulator fetches none] {"error":{"message":"Not emulated: the file is a remote URL, and the emulator fetches none"}}"#);
+    insta::assert_snapshot!(told(server.post(UPLOAD, form).send().await.unwrap()).await, @r#"400 [Not emulated: the file is a remote URL, and the emulator was not told to fetch any] {"error":{"message":"Not emulated: the file is a remote URL, and the emulator was not told to fetch any"}}"#);
     let form = with_fields(Form::new().text("file", "nonsense"), &signed(&[]));
     insta::assert_snapshot!(told(server.post(UPLOAD, form).send().await.unwrap()).await, @r#"400 [Unsupported source URL: nonsense] {"error":{"message":"Unsupported source URL: nonsense"}}"#);
 }
@@ -199,8 +199,8 @@ async fn a_file_over_the_limit_is_refused_with_its_size() {
 #[tokio::test]
 async fn what_is_not_emulated_says_so() {
     let server = Server::start().await;
-    let response = server.client.post(server.url("/v1_1/emulator/image/explicit")).send().await.unwrap();
-    insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: POST /v1_1/emulator/image/explicit] {"error":{"message":"Not emulated: POST /v1_1/emulator/image/explicit"}}"#);
+    let response = server.client.post(server.url("/v1_1/emulator/image/explode")).send().await.unwrap();
+    insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: POST /v1_1/emulator/image/explode] {"error":{"message":"Not emulated: POST /v1_1/emulator/image/explode"}}"#);
     let response = server.client.put(server.url(UPLOAD)).send().await.unwrap();
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: PUT /v1_1/emulator/image/upload] {"error":{"message":"Not emulated: PUT /v1_1/emulator/image/upload"}}"#);
 }
@@ -211,7 +211,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending_and_the_connection_sta
     let mut connection = TcpStream::connect(server.origin.trim_start_matches("http://")).await.unwrap();
     let body = vec![0; 3_000_000];
     for (path, then) in
-        [("/v1_1/emulator/image/explicit", "keep-alive"), ("/v1_1/other/audio/upload", "close")]
+        [("/v1_1/emulator/image/explode", "keep-alive"), ("/v1_1/other/audio/upload", "close")]
     {
         let length = body.len();
         let head = format!(

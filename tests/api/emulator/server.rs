@@ -116,6 +116,22 @@ impl Server {
         body
     }
 
+    /// A signed call of the Upload API without a file: its status and answer.
+    pub(super) async fn call(&self, path: &str, params: &[(&str, &str)]) -> (u16, Value) {
+        let request = self.client.post(self.url(&format!("/v1_1/emulator/{path}"))).form(&signed(params));
+        answer(request.send().await.unwrap()).await
+    }
+
+    /// A call of the Admin API: its status and answer.
+    pub(super) async fn admin(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let url = self.url(&format!("/v1_1/emulator/{path}"));
+        let mut request = self.client.request(method.parse().unwrap(), url).basic_auth(KEY, Some(SECRET));
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        answer(request.send().await.unwrap()).await
+    }
+
     pub(super) async fn control(&self, path: &str, body: Value) -> Response {
         let url = self.url(&format!("/_emulator/{path}"));
         self.client.post(url).json(&body).send().await.unwrap()
@@ -126,6 +142,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+async fn answer(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 pub(super) fn with_fields(form: Form, fields: &[(String, String)]) -> Form {

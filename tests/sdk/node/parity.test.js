@@ -1,6 +1,6 @@
 /**
  * Ten thousand generated parameter sets, signed by the official SDK and by `countersign sign --batch`: not one difference,
- * with both algorithms and both versions. What the SDKs do not agree on among themselves is in docs/DIFFERENCES.md.
+ * with both algorithms and both versions. What the SDKs do not agree on among themselves is in docs/differences.md.
  */
 
 import assert from 'node:assert/strict';

@@ -1,6 +1,6 @@
 """Ten thousand generated parameter sets, signed by the official SDK and by `countersign sign --batch`: not one difference.
 
-What the SDKs do not agree on among themselves is in docs/DIFFERENCES.md and left out here: this SDK drops 0 and false,
+What the SDKs do not agree on among themselves is in docs/differences.md and left out here: this SDK drops 0 and false,
 spells some numbers in its own way, and cannot join a list of anything but texts.
 """
 

@@ -1,0 +1,129 @@
+//! The Admin API: HTTP Basic, and the rate limit headers on every answer.
+
+mod account;
+mod deletion;
+mod detail;
+mod folders;
+mod listing;
+mod page;
+mod presets;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use crate::clock::UnixSeconds;
+use crate::delivery::{DeliveryType, ResourceType};
+use crate::signing::Algorithm;
+
+use super::Backend;
+use super::accounts::{CloudAccount, Stranger};
+use super::fields::Fields;
+use super::form::Form;
+use super::notify::{Announcement, Occasion};
+use super::refusal::Refusal;
+use super::store::{Asset, AssetKey};
+use super::verify::{Access, credentials};
+pub(super) use account::{config, ping, usage, usage_on};
+pub(super) use deletion::{delete_by_asset_ids, delete_by_tag, delete_derived, delete_resources};
+pub(super) use detail::{by_asset_id_or_list, show, update};
+pub(super) use folders::{create_folder, delete_folder, rename_folder, root_folders, sub_folders};
+pub(super) use listing::{
+    by_asset_folder, by_asset_ids, by_context, by_moderation, by_tag, list, resource_types, tags,
+};
+pub(super) use presets::{create_preset, delete_preset, list_presets, show_preset, update_preset};
+
+/// The rate limit that the headers tell of: the provider's free plan. Nothing is counted; faults play the limit.
+const CALLS_PER_HOUR: u32 = 500;
+
+/// Proof that a request carries key and secret of the cloud in its path.
+pub(super) struct Admin {
+    cloud: String,
+    account: CloudAccount,
+}
+
+impl Admin {
+    /// What addresses an asset of this cloud.
+    fn key(&self, resource_type: ResourceType, delivery_type: DeliveryType, public_id: &str) -> AssetKey {
+        let public_id = public_id.to_owned();
+        AssetKey { cloud: self.cloud.clone(), resource_type, delivery_type, public_id }
+    }
+
+    /// Every asset of this cloud.
+    fn assets(&self, backend: &Backend) -> Vec<Arc<Asset>> {
+        let mut assets = backend.store.list();
+        assets.retain(|asset| asset.key.cloud == self.cloud);
+        assets
+    }
+
+    fn announce(&self, backend: &Backend, occasion: Occasion<'_>, fields: &Fields) {
+        let access = Access { account: &self.account, algorithm: Algorithm::default() };
+        backend.notifier.announce(&Announcement { access, occasion, url: fields.get("notification_url") });
+    }
+}
+
+/// Reads what a call says in its query and body.
+async fn read(backend: &Backend, request: Request) -> Result<Fields, Refusal> {
+    Ok(Form::read(backend, request).await?.fields)
+}
+
+/// A resource type and a delivery type in a path.
+fn parse_kind(resource_type: &str, delivery_type: &str) -> Result<(ResourceType, DeliveryType), Refusal> {
+    let not_emulated = || Refusal::NotEmulated(format!("resources/{resource_type}/{delivery_type}"));
+    let resource_type = resource_type.parse().ok().ok_or_else(not_emulated)?;
+    let delivery_type = delivery_type.parse().ok().ok_or_else(not_emulated)?;
+    Ok((resource_type, delivery_type))
+}
+
+impl FromRequestParts<Arc<Backend>> for Admin {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
+        let credentials = credentials(&parts.headers).ok_or(Refusal::AuthorizationRequired)??;
+        let path = RawPathParams::from_request_parts(parts, backend).await;
+        let cloud = path.ok().and_then(|params| {
+            let cloud = params.iter().find(|(name, _)| *name == "cloud");
+            cloud.map(|(_, cloud)| cloud.to_owned())
+        });
+        let cloud = cloud.unwrap_or_default();
+        let account = match backend.accounts.find(&cloud, &credentials.key) {
+            Ok(account) => account,
+            Err(Stranger::Key) => return Err(Refusal::AdminUnknownApiKey),
+            Err(Stranger::Cloud | Stranger::Pair) => return Err(Refusal::CloudMismatch),
+        };
+        if !account.has_secret(credentials.secret.expose_secret()) {
+            return Err(Refusal::SecretMismatch);
+        }
+        Ok(Self { cloud, account: account.clone() })
+    }
+}
+
+/// A successful answer, with the rate limit headers that every one of them carries.
+pub(super) struct AdminJson<T> {
+    body: T,
+    now: UnixSeconds,
+}
+
+impl<T> AdminJson<T> {
+    fn new(backend: &Backend, body: T) -> Self {
+        Self { body, now: backend.clock.now() }
+    }
+}
+
+impl<T: Serialize> IntoResponse for AdminJson<T> {
+    fn into_response(self) -> Response {
+        let next_hour = u64::try_from(self.now.0).unwrap_or(0) / 3_600 * 3_600 + 3_600;
+        let reset = std::time::UNIX_EPOCH + std::time::Duration::from_secs(next_hour);
+        let headers = [
+            ("x-featureratelimit-limit", CALLS_PER_HOUR.to_string()),
+            ("x-featureratelimit-remaining", (CALLS_PER_HOUR - 1).to_string()),
+            ("x-featureratelimit-reset", httpdate::fmt_http_date(reset)),
+        ];
+        (headers, Json(self.body)).into_response()
+    }
+}
