@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn every_route_has_its_template() {
         for (source, paths) in
-            [(include_str!("api/mod.rs"), api::PATHS), (include_str!("demo.rs"), demo::PATHS)]
+            [(include_str!("api/mod.rs"), api::PATHS), (include_str!("demo/mod.rs"), demo::PATHS)]
         {
             let routes: Vec<_> =
                 source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use secrecy::SecretString;
+
 use crate::api::{Authentication, RateLimit};
 use crate::clock::Clock;
-use crate::config::CloudinaryAccount;
+use crate::config::{CloudinaryAccount, SecureDelivery, UploadcareAccount};
 use crate::delivery::OurDelivery;
-use crate::demo::DemoPage;
+use crate::delivery::uploadcare::OurCdn;
+use crate::demo::{DemoPage, UploadcarePage};
 use crate::profiles::Profiles;
 use crate::providers::NoClient;
 use crate::providers::cloudinary::AdminApi;
+use crate::providers::uploadcare::RestApi;
 use crate::signing::cloudinary::Signer;
 
 /// The service's state. Clones share everything.
@@ -26,6 +30,8 @@ pub struct AppState {
     pub profiles: Arc<Profiles>,
     /// The account to sign for.
     pub cloudinary: Arc<Cloudinary>,
+    /// The Uploadcare project to sign for, if there is one.
+    pub uploadcare: Option<Arc<Uploadcare>>,
     /// The demo page, rendered once.
     pub demo: Arc<DemoPage>,
     draining: Arc<AtomicBool>,
@@ -67,6 +73,23 @@ pub struct Cloudinary {
     pub admin: AdminApi,
 }
 
+/// The Uploadcare project as requests use it.
+#[derive(Debug)]
+pub struct Uploadcare {
+    /// What signs uploads.
+    pub secret_key: SecretString,
+    /// Which CDN URLs are the project's.
+    pub cdn: OurCdn,
+    /// Signed delivery, where the project has it.
+    pub secure_delivery: Option<SecureDelivery>,
+    /// What webhooks are signed with.
+    pub webhook_secret: Option<SecretString>,
+    /// Calls the provider.
+    pub rest: RestApi,
+    /// The demo page, rendered once.
+    pub page: UploadcarePage,
+}
+
 impl AppState {
     /// The state of a service.
     pub fn new(settings: AppSettings) -> Result<Self, NoClient> {
@@ -87,8 +110,22 @@ impl AppState {
             rate_limit: Arc::new(rate_limit),
             profiles: Arc::new(profiles),
             cloudinary: Arc::new(cloudinary),
+            uploadcare: None,
             draining: Arc::default(),
         })
+    }
+
+    /// The same service, signing for an Uploadcare project too; `emulated` where the emulator runs beside it.
+    pub fn with_uploadcare(mut self, account: &UploadcareAccount, emulated: bool) -> Result<Self, NoClient> {
+        self.uploadcare = Some(Arc::new(Uploadcare {
+            secret_key: account.secret_key.clone(),
+            cdn: account.cdn(emulated),
+            secure_delivery: account.secure_delivery.clone(),
+            webhook_secret: account.webhook_secret.clone(),
+            rest: RestApi::new(account, self.clock.clone())?,
+            page: UploadcarePage::new(account, emulated, self.profiles.uploadcare(None).ok()),
+        }));
+        Ok(self)
     }
 
     /// Whether the service is shutting down: it finishes what it has and wants no more.

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * countersign.js: uploads files from a browser straight to Cloudinary, with signatures made by a countersign server.
+ * countersign.js: uploads files from a browser straight to Cloudinary, with signatures made by a countersign server; and
+ * gives Uploadcare's own component the signatures it needs (`uploadcareResolver`).
  *
  *     import { upload } from 'https://sign.example.com/static/countersign.js';
  *     const { asset, signed } = await upload(file, { endpoint: 'https://sign.example.com', onProgress: console.log });
@@ -465,6 +466,118 @@ export async function confirmUpload(uploadId, asset, options = {}) {
   const proof = { public_id: asset.public_id, version: asset.version, signature: asset.signature };
   const { data } = await withRetries(() => callServer('POST', path, proof, options), options);
   return data;
+}
+
+// ---- Uploadcare --------------------------------------------------------------------------------------------------
+
+/**
+ * @typedef {object} UploadcarePair
+ * @property {string} secureSignature
+ * @property {string} secureExpire Unix seconds as text
+ */
+
+/**
+ * @typedef {object} UploadcareChoices
+ * @property {string} [profile] the server's profile; default `uploadcare`
+ * @property {(error: UploadError) => void} [onError] called when no signature can be had, after all retries
+ * @property {() => void} [onSigned] called with every new signature
+ * @typedef {Connection & UploadcareChoices} UploadcareOptions
+ */
+
+/**
+ * A resolver for the Uploadcare component, and what keeps it from uploading without a signature.
+ * @typedef {(() => Promise<UploadcarePair>) & UploadcareGuards} UploadcareResolver
+ *
+ * @typedef {object} UploadcareGuards
+ * @property {{ runOn: 'add', validator: () => Promise<{ message: string } | undefined> }} validator for `fileValidators`: a
+ *   file is only uploaded once there is a signature, and says why if there is none
+ * @property {() => void} forget asks for a new signature next time, such as after the provider refused one
+ */
+
+/**
+ * Gives Uploadcare's File Uploader its signatures.
+ *
+ *     const resolver = uploadcareResolver({ endpoint: 'https://sign.example.com' });
+ *     const config = document.querySelector('uc-config');
+ *     config.secureUploadsSignatureResolver = resolver;
+ *     config.fileValidators = [resolver.validator];
+ *
+ * Failures that may pass are retried, three times unless `retries` says otherwise. One signature serves every file until
+ * less than ten minutes (or half its lifetime) are left, and files that ask at the same time share one request. By itself
+ * the component uploads without a signature when its resolver fails; this one then gives it something that cannot be sent.
+ *
+ * @param {UploadcareOptions} [options]
+ * @returns {UploadcareResolver}
+ */
+export function uploadcareResolver(options = {}) {
+  /** @type {HeldPair | undefined} */
+  let held;
+  /** @type {Promise<HeldPair> | undefined} */
+  let underWay;
+
+  async function pair() {
+    if (held?.isFresh()) return held.pair;
+    underWay ??= requestPair(options).finally(() => { underWay = undefined; });
+    const previous = held;
+    held = await underWay;
+    if (held !== previous) options.onSigned?.();
+    return held.pair;
+  }
+
+  /** @param {unknown} error */
+  function tell(error) {
+    const failure = error instanceof UploadError ? error : noAnswer('server', error);
+    options.onError?.(failure);
+    return failure;
+  }
+
+  return Object.assign(() => pair().catch((error) => unsendable(tell(error))), {
+    validator: {
+      runOn: /** @type {const} */ ('add'),
+      validator: () => pair().then(() => undefined, (error) => ({ message: `Not uploaded: ${tell(error).message}` })),
+    },
+    forget() { held = undefined; },
+  });
+}
+
+/** The component itself takes a signature with less than this left for expired. */
+const UPLOADCARE_THRESHOLD_SECONDS = 600;
+const UPLOADCARE_RETRIES = 3;
+
+/** @typedef {{ pair: UploadcarePair, isFresh: () => boolean }} HeldPair */
+
+/** @param {UploadcareOptions} options @returns {Promise<HeldPair>} */
+function requestPair({ retries = UPLOADCARE_RETRIES, ...options }) {
+  const path = withQuery('/uploadcare-signature', { ...(options.profile && { profile: options.profile }) });
+  return withRetries(async () => {
+    const elapsedSeconds = startTimer();
+    const { status, headers, text } = await fetchText('GET', path, undefined, options);
+    const answer = parseJson(text);
+    if (status >= 400) throw serverRefusal(status, headers, answer);
+    const { secureSignature, secureExpire } = answer ?? {};
+    if (!secureSignature || !secureExpire) {
+      throw new UploadError('unexpected_answer', 'The signing server answered without a signature.', { origin: 'server' });
+    }
+    const lifetime = Number(secureExpire) - (dateOf(headers) ?? Date.now() / 1000);
+    const reserve = Math.min(UPLOADCARE_THRESHOLD_SECONDS, lifetime / 2);
+    return {
+      pair: { secureSignature: String(secureSignature), secureExpire: String(secureExpire) },
+      isFresh: () => lifetime - elapsedSeconds() > reserve,
+    };
+  }, { ...options, retries });
+}
+
+/**
+ * A pair that the component takes, holds for expired at once, and fails over before it sends anything.
+ * @param {UploadError} error
+ * @returns {UploadcarePair}
+ */
+function unsendable(error) {
+  const expire = Object.defineProperties({}, {
+    valueOf: { value: () => 0 },
+    none: { enumerable: true, get() { throw error; } },
+  });
+  return { secureSignature: 'none', secureExpire: /** @type {any} */ (expire) };
 }
 
 // ---- Talking to the countersign server ---------------------------------------------------------------------------

@@ -12,13 +12,16 @@ use tower_http::timeout::TimeoutLayer;
 use validator::Validate;
 
 use super::ApiError;
+use super::delete_uploadcare::{self, FilesResponse};
 use super::error::InvalidItem;
 use super::extract::{ApiBody, ApiJson};
 use crate::auth::{Action, Caller};
+use crate::delivery::uploadcare::FileId;
 use crate::delivery::{
     AssetAddress, DeliveryType, DeliveryUrl, DeliveryUrlError, NotAResourceType, OurDelivery, ResourceType,
 };
 use crate::providers::cloudinary::{BatchReport, DeleteResponse, Outcome};
+use crate::providers::uploadcare::{FileBatch, FileOutcome};
 use crate::state::AppState;
 
 /// The most bytes of a body: 1,000 URLs of 1,000 characters.
@@ -47,8 +50,16 @@ pub(super) struct DeleteRequest {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeleteFilesResponse {
-    delete_response: Vec<BatchResponse>,
+    delete_response: Vec<ProviderResponse>,
     results: Vec<UrlResult>,
+}
+
+/// One call's answer, of either provider.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ProviderResponse {
+    Cloudinary(BatchResponse),
+    Uploadcare(FilesResponse),
 }
 
 /// One call's answer, as the provider gave it.
@@ -80,17 +91,20 @@ pub(super) async fn delete(
     ApiBody(request): ApiBody<DeleteRequest, MAX_BODY_BYTES>,
 ) -> Result<ApiJson<DeleteFilesResponse>, ApiError> {
     caller.may(Action::Delete)?;
-    let items = parse_items(request.urls, &app.cloudinary.delivery)?;
-    let (owned, others): (Vec<_>, Vec<_>) = items
-        .iter()
-        .map(|item| item.asset.clone())
-        .partition(|asset| app.profiles.owns(&caller, asset.public_id.as_str()));
-    let mut reports = app.cloudinary.admin.delete(&owned, TIME_LIMIT).await;
+    let items = parse_items(request.urls, &app)?;
+    let assets = items.iter().filter_map(|item| item.target.asset().cloned());
+    let (owned, others): (Vec<_>, Vec<_>) =
+        assets.partition(|asset| app.profiles.owns(&caller, asset.public_id.as_str()));
+    let files = items.iter().filter_map(|item| item.target.file().cloned()).collect();
+    let (mut reports, batches) = tokio::join!(
+        app.cloudinary.admin.delete(&owned, TIME_LIMIT),
+        delete_uploadcare::delete(&app, &caller, files, TIME_LIMIT),
+    );
     // What is not the caller's is answered as if it were not there, and the provider is not asked.
     reports.extend(BatchReport::all_not_found(&others));
     let failed = reports.iter().any(|report| report.error.is_some());
     let items_asked = items.len();
-    let response = DeleteFilesResponse::new(items, reports);
+    let response = DeleteFilesResponse::new(items, reports, batches);
     let left = response.results.iter().filter(|result| result.outcome == "failed").count();
     if failed || left > 0 {
         let message =
@@ -101,18 +115,40 @@ pub(super) async fn delete(
     Ok(ApiJson(response))
 }
 
-/// One item in order: the URL as it was given, and the asset behind it.
+/// One item in order: the URL as it was given, and what is behind it.
 struct DeleteItem {
     url: String,
-    asset: AssetAddress,
+    target: Target,
+}
+
+/// What a URL addresses, at either provider.
+enum Target {
+    Asset(AssetAddress),
+    File(FileId),
+}
+
+impl Target {
+    const fn asset(&self) -> Option<&AssetAddress> {
+        match self {
+            Self::Asset(asset) => Some(asset),
+            Self::File(_) => None,
+        }
+    }
+
+    const fn file(&self) -> Option<&FileId> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Asset(_) => None,
+        }
+    }
 }
 
 /// Every item, or every item that breaks a rule.
-fn parse_items(items: Vec<Value>, ours: &OurDelivery) -> Result<Vec<DeleteItem>, ApiError> {
+fn parse_items(items: Vec<Value>, app: &AppState) -> Result<Vec<DeleteItem>, ApiError> {
     let mut parsed = Vec::with_capacity(items.len());
     let mut invalid = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        match DeleteItem::parse(item, ours) {
+        match DeleteItem::parse(item, app) {
             Ok(item) => parsed.push(item),
             Err((field, message)) => invalid.push(InvalidItem { index, field, message }),
         }
@@ -124,10 +160,15 @@ fn parse_items(items: Vec<Value>, ours: &OurDelivery) -> Result<Vec<DeleteItem>,
 type BrokenRule = (Option<&'static str>, String);
 
 impl DeleteItem {
-    fn parse(item: Value, ours: &OurDelivery) -> Result<Self, BrokenRule> {
+    fn parse(item: Value, app: &AppState) -> Result<Self, BrokenRule> {
+        let uploadcare = delete_uploadcare::is_meant(app, &item);
         let Value::Object(mut item) = item else {
             return Err((None, "must be an object with `type` and `url`".to_owned()));
         };
+        if let Some(uploadcare) = uploadcare {
+            let (url, file) = delete_uploadcare::parse(&item, uploadcare)?;
+            return Ok(Self { url, target: Target::File(file) });
+        }
         let resource_type = take_text(&mut item, "type")?;
         let url = take_text(&mut item, "url")?;
         if let Some(unknown) = item.keys().next() {
@@ -135,8 +176,8 @@ impl DeleteItem {
         }
         let resource_type =
             resource_type.parse().map_err(|error: NotAResourceType| (Some("type"), error.to_string()))?;
-        let asset = address(&url, resource_type, ours)?;
-        Ok(Self { url, asset })
+        let asset = address(&url, resource_type, &app.cloudinary.delivery)?;
+        Ok(Self { url, target: Target::Asset(asset) })
     }
 }
 
@@ -161,29 +202,59 @@ fn address(url: &str, resource_type: ResourceType, ours: &OurDelivery) -> Result
 }
 
 impl DeleteFilesResponse {
-    fn new(items: Vec<DeleteItem>, reports: Vec<BatchReport>) -> Self {
-        let outcomes: BTreeMap<_, _> = reports
+    fn new(items: Vec<DeleteItem>, reports: Vec<BatchReport>, batches: Vec<FileBatch>) -> Self {
+        let assets: BTreeMap<_, _> = reports
             .iter()
             .flat_map(|report| &report.outcomes)
-            .map(|(asset, outcome)| (asset, outcome))
+            .map(|(asset, outcome)| (asset, UrlOutcome::from(outcome)))
+            .collect();
+        let files: BTreeMap<_, _> = batches
+            .iter()
+            .flat_map(|batch| &batch.outcomes)
+            .map(|(file, outcome)| (file, UrlOutcome::from(outcome)))
             .collect();
         let results = items
             .into_iter()
-            .map(|item| UrlResult::new(item.url, &item.asset, outcomes.get(&item.asset).copied()))
+            .map(|item| match &item.target {
+                Target::Asset(asset) => UrlResult::new(item.url, &asset.public_id, assets.get(asset)),
+                Target::File(file) => UrlResult::new(item.url, file, files.get(file)),
+            })
             .collect();
-        Self { results, delete_response: reports.into_iter().map(BatchResponse::from).collect() }
+        let cloudinary = reports.into_iter().map(|report| ProviderResponse::Cloudinary(report.into()));
+        let uploadcare = batches.into_iter().map(|batch| ProviderResponse::Uploadcare(batch.into()));
+        Self { results, delete_response: cloudinary.chain(uploadcare).collect() }
+    }
+}
+
+/// The word for what became of a URL, and why it failed if it did.
+#[derive(Clone)]
+struct UrlOutcome(&'static str, Option<String>);
+
+impl From<&Outcome> for UrlOutcome {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Deleted => Self("deleted", None),
+            Outcome::NotFound => Self("not_found", None),
+            Outcome::Failed(why) => Self("failed", Some(why.clone())),
+        }
+    }
+}
+
+impl From<&FileOutcome> for UrlOutcome {
+    fn from(outcome: &FileOutcome) -> Self {
+        match outcome {
+            FileOutcome::Deleted => Self("deleted", None),
+            FileOutcome::NotFound => Self("not_found", None),
+            FileOutcome::Failed(why) => Self("failed", Some(why.clone())),
+        }
     }
 }
 
 impl UrlResult {
-    fn new(url: String, asset: &AssetAddress, outcome: Option<&Outcome>) -> Self {
-        let (outcome, message) = match outcome {
-            Some(Outcome::Deleted) => ("deleted", None),
-            Some(Outcome::NotFound) => ("not_found", None),
-            Some(Outcome::Failed(why)) => ("failed", Some(why.clone())),
-            None => ("failed", Some("no call was made for this file".to_owned())),
-        };
-        Self { url, public_id: asset.public_id.to_string(), outcome, message }
+    fn new(url: String, public_id: &impl Display, outcome: Option<&UrlOutcome>) -> Self {
+        let none = || UrlOutcome("failed", Some("no call was made for this file".to_owned()));
+        let UrlOutcome(outcome, message) = outcome.cloned().unwrap_or_else(none);
+        Self { url, public_id: public_id.to_string(), outcome, message }
     }
 }
 

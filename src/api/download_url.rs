@@ -3,8 +3,8 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
 use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
+use super::{ApiError, download_uploadcare};
 use crate::auth::{Action, Caller};
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, PublicId, ResourceType};
@@ -22,6 +22,8 @@ const MAX_FORMAT_CHARACTERS: usize = 10;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DownloadQuery {
+    /// A file on Uploadcare's CDN, instead of everything below but `expires_in`.
+    url: Option<String>,
     public_id: Option<String>,
     format: Option<String>,
     resource_type: Option<String>,
@@ -58,11 +60,45 @@ pub(super) async fn create(
     ApiQuery(query): ApiQuery<DownloadQuery>,
 ) -> Result<ApiJson<DownloadResponse>, ApiError> {
     caller.may(Action::Download)?;
+    if let Some(url) = query.file_url()? {
+        let lifetime_seconds = parse_lifetime(query.expires_in.as_deref())?;
+        let now = app.clock.now();
+        let url = download_uploadcare::sign(&app, &caller, url, now.plus(lifetime_seconds))?;
+        return Ok(ApiJson(DownloadResponse::new(url, lifetime_seconds, now)));
+    }
     let download = Download::try_from(query)?;
     if !app.profiles.owns(&caller, download.public_id.as_str()) {
         return Err(ApiError::AssetNotFound);
     }
     Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))
+}
+
+impl DownloadQuery {
+    /// The `url`, which stands alone.
+    fn file_url(&self) -> Result<Option<&str>, ApiError> {
+        let others = [
+            ("public_id", &self.public_id),
+            ("format", &self.format),
+            ("resource_type", &self.resource_type),
+            ("type", &self.delivery_type),
+            ("attachment", &self.attachment),
+        ];
+        match others.iter().find(|(_, value)| value.is_some()) {
+            Some((name, _)) if self.url.is_some() => Err(breaks(name, "does not go with url: leave it out")),
+            _ => Ok(self.url.as_deref()),
+        }
+    }
+}
+
+impl DownloadResponse {
+    fn new(download_url: String, lifetime_seconds: i64, now: UnixSeconds) -> Self {
+        Self {
+            download_url,
+            expires_in: in_words(lifetime_seconds),
+            expires_at: now.plus(lifetime_seconds),
+            server_time: now,
+        }
+    }
 }
 
 impl TryFrom<DownloadQuery> for Download {
@@ -138,12 +174,8 @@ impl Download {
             expires_at: expires_at.0,
         };
         let query = cloudinary.signer.download_query(&request, &cloudinary.api_key);
-        DownloadResponse {
-            download_url: format!("{}/{}/download?{query}", cloudinary.api_base, self.resource_type),
-            expires_in: in_words(self.lifetime_seconds),
-            expires_at,
-            server_time: now,
-        }
+        let url = format!("{}/{}/download?{query}", cloudinary.api_base, self.resource_type);
+        DownloadResponse::new(url, self.lifetime_seconds, now)
     }
 }
 

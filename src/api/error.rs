@@ -45,6 +45,16 @@ pub enum ApiError {
     /// 404: no such profile.
     #[error(transparent)]
     ProfileNotFound(#[from] ProfileNotFound),
+    /// 404: no Uploadcare project is configured.
+    #[error(
+        "this server signs for no Uploadcare project: set UPLOADCARE_PUBLIC_KEY and UPLOADCARE_SECRET_KEY"
+    )]
+    NoUploadcare,
+    /// 404: the Uploadcare project has no signed delivery.
+    #[error(
+        "this server has no key for signed delivery: set UPLOADCARE_DELIVERY_HOST and UPLOADCARE_DELIVERY_KEY"
+    )]
+    NoSecureDelivery,
     /// 408: the body did not arrive in time.
     #[error("the body did not arrive within {0} seconds")]
     BodyTimeout(u64),
@@ -138,7 +148,9 @@ impl ApiError {
             Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::InsidersOnly => StatusCode::FORBIDDEN,
-            Self::ProfileNotFound(_) | Self::AssetNotFound => StatusCode::NOT_FOUND,
+            Self::ProfileNotFound(_) | Self::AssetNotFound | Self::NoUploadcare | Self::NoSecureDelivery => {
+                StatusCode::NOT_FOUND
+            }
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -162,6 +174,7 @@ impl ApiError {
             Self::Forbidden(_) | Self::InsidersOnly => "forbidden",
             Self::AssetNotFound => "not_found",
             Self::ProfileNotFound(_) => "profile_not_found",
+            Self::NoUploadcare | Self::NoSecureDelivery => "uploadcare_not_configured",
             Self::BodyTimeout(_) => "body_timeout",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",

@@ -2,6 +2,8 @@
 
 mod authentication;
 mod delete_files;
+mod delete_uploadcare;
+mod download_uploadcare;
 mod download_url;
 mod error;
 mod explain;
@@ -9,6 +11,7 @@ mod extract;
 mod health;
 mod rate_limit;
 mod upload_signature;
+mod uploadcare_signature;
 
 pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
@@ -20,8 +23,17 @@ use axum::routing::{delete, get, post};
 use crate::state::AppState;
 
 /// The templates of the routes below, for the log.
-pub const PATHS: &[&str] =
-    &["/upload-signature", "/download-url", "/delete-files", "/explain", "/livez", "/readyz", "/healthz"];
+pub const PATHS: &[&str] = &[
+    "/upload-signature",
+    "/download-url",
+    "/delete-files",
+    "/uploadcare-signature",
+    "/api/uploadcare-signature",
+    "/explain",
+    "/livez",
+    "/readyz",
+    "/healthz",
+];
 
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
@@ -29,6 +41,8 @@ pub fn routes() -> Router<AppState> {
         .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
         .route("/download-url", get(download_url::create))
         .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
+        .route("/uploadcare-signature", get(uploadcare_signature::create))
+        .route("/api/uploadcare-signature", get(uploadcare_signature::create))
         .route("/explain", post(explain::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

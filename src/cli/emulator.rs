@@ -1,20 +1,23 @@
 //! `countersign emulator`: the emulator alone, for other projects' tests.
 
 use std::future::Future;
-use std::io::Write as _;
 
 use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::output::Output;
 use super::serve::listen;
 use super::{runtime, shutdown};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{
     CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorCloud, EmulatorConfig, LogArgs, Problems,
+    UploadcareAccount, UploadcareArgs,
 };
 use crate::connections::{self, ConnectionLimits};
-use crate::emulator::{CloudAccount, Emulator, EmulatorError, EmulatorOptions, Outgoing, SeededPreset};
+use crate::emulator::{
+    CloudAccount, Emulator, EmulatorError, EmulatorOptions, Outgoing, SeededPreset, UploadcareProject,
+};
 use crate::telemetry;
 
 /// Settings of the emulator alone.
@@ -25,6 +28,8 @@ pub(super) struct EmulatorCommand {
     #[command(flatten)]
     cloudinary: CloudinaryArgs,
     #[command(flatten)]
+    uploadcare: UploadcareArgs,
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -32,6 +37,8 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     let config = command.at.check(&mut problems);
     let account = command.cloudinary.check(&mut problems);
+    let uploadcare =
+        config.as_ref().map(|at| command.uploadcare.check_for_emulator(at.listen, &mut problems));
     let log = command.log.check(&mut problems);
     let (config, log) = problems.finish(config.zip(log))?;
     telemetry::start(&log);
@@ -43,19 +50,21 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
             Some(account) => account.at_emulator(address),
             None => CloudinaryAccount::emulator(address),
         };
+        let uploadcare = uploadcare.flatten().map(|uploadcare| uploadcare.at_emulator(address));
         // Clouds of a file stand on their own.
         let own = Some(&account).filter(|_| !is_published || config.clouds.is_empty());
-        let router = open(&config, own, &account.upload_prefix).await?.router();
-        announce(own, &config, &account.upload_prefix)?;
+        let router = open(&config, own, uploadcare.as_ref(), &account.upload_prefix).await?.router();
+        announce(own, uploadcare.as_ref(), &config, &account.upload_prefix)?;
         serve(listener, router, shutdown::requested()).await;
         Ok(())
     })
 }
 
-/// Opens the emulator for `account` and the clouds of the configuration, with everything that it is to start with.
+/// Opens the emulator for `account`, the Uploadcare project and the clouds of the configuration, with everything that it is to start with.
 pub(super) async fn open(
     config: &EmulatorConfig,
     account: Option<&CloudinaryAccount>,
+    uploadcare: Option<&UploadcareAccount>,
     origin: &str,
 ) -> Result<Emulator, EmulatorError> {
     let own = account.map(|account| {
@@ -68,6 +77,11 @@ pub(super) async fn open(
     }
     let emulator = Emulator::open(EmulatorOptions {
         accounts: own.into_iter().chain(config.clouds.iter().flat_map(accounts)).collect(),
+        uploadcare: uploadcare.map_or_else(UploadcareProject::default, |project| UploadcareProject {
+            public_key: project.public_key.clone(),
+            secret_key: project.secret_key.clone(),
+            delivery_key: project.secure_delivery.as_ref().map(|delivery| delivery.key.clone()),
+        }),
         dir: config.dir.clone(),
         clock,
         origin: origin.to_owned(),
@@ -112,19 +126,23 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
 /// Tells on standard output how to use it; an account of the user's own keeps its secret.
 fn announce(
     account: Option<&CloudinaryAccount>,
+    uploadcare: Option<&UploadcareAccount>,
     config: &EmulatorConfig,
     origin: &str,
 ) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    // Sent out at once: a reader may want the first line only.
+    let mut out = Output::stdout();
     if let Some(url) = account.and_then(CloudinaryAccount::published_url) {
-        writeln!(out, "CLOUDINARY_URL={url}")?;
+        out.line(format!("CLOUDINARY_URL={url}"))?;
     }
     let own = account.filter(|account| account.published_url().is_none()).map(|account| &account.cloud);
     for cloud in own.into_iter().chain(config.clouds.iter().map(|cloud| &cloud.name)) {
-        writeln!(
-            out,
+        out.line(format!(
             "the cloud `{cloud}` is at {origin}: add ?upload_prefix={origin} to your CLOUDINARY_URL"
-        )?;
+        ))?;
     }
-    out.flush()
+    if let Some(keys) = uploadcare.and_then(UploadcareAccount::published_keys) {
+        out.line(keys)?;
+    }
+    out.finish()
 }

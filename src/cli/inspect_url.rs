@@ -9,6 +9,7 @@ use super::Answer;
 use super::lines::Lines;
 use super::output::Output;
 use crate::config::{CloudinaryArgs, Problems};
+use crate::delivery::uploadcare::{self, CdnUrl};
 use crate::delivery::{Authority, DeliveryType, DeliveryUrl, DeliveryUrlError, ResourceType};
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,8 @@ Examples:
 
 One JSON line for each URL, in order; a field that the URL does not have is null:
   {\"url\",\"cloud\",\"resource_type\",\"type\",\"public_id\",\"format\",\"version\",\"signature\",\"seo_suffix\"}
+A URL on Uploadcare's CDN:
+  {\"url\",\"provider\":\"uploadcare\",\"uuid\",\"files\",\"nth\",\"operations\",\"filename\"}
 A text that is no delivery URL: {\"url\",\"error\"}, and the exit code is 1 at the end.
 Any number of lines takes the memory of one. Nothing is asked of the provider.";
 
@@ -60,6 +63,18 @@ struct Inspected<'a> {
     version: Option<&'a str>,
     signature: Option<&'a str>,
     seo_suffix: Option<&'a str>,
+}
+
+/// The same for a URL on Uploadcare's CDN.
+#[derive(Serialize)]
+struct InspectedCdn<'a> {
+    url: &'a str,
+    provider: &'static str,
+    uuid: &'a str,
+    files: Option<u32>,
+    nth: Option<u32>,
+    operations: Option<&'a str>,
+    filename: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +123,9 @@ impl InspectUrlCommand {
 
 impl StandIn {
     fn inspect(&self, text: &str, output: &mut Output) -> std::io::Result<Answer> {
+        if uploadcare::is_on_the_providers_host(text) {
+            return inspect_cdn(text, output);
+        }
         match self.address(text).parse::<DeliveryUrl>() {
             Ok(url) => output.json(&self.describe(text, &url)).map(|()| Answer::Yes),
             Err(error) => refuse(text, as_sentence(&error), output),
@@ -137,6 +155,16 @@ impl StandIn {
             seo_suffix: url.seo_suffix(),
         }
     }
+}
+
+fn inspect_cdn(text: &str, output: &mut Output) -> std::io::Result<Answer> {
+    let CdnUrl { id, files, nth, operations, filename } = match CdnUrl::parse(text) {
+        Ok(url) => url,
+        Err(error) => return refuse(text, format!("the URL {error}"), output),
+    };
+    let (provider, uuid) = ("uploadcare", id.as_str());
+    output.json(&InspectedCdn { url: text, provider, uuid, files, nth, operations, filename })?;
+    Ok(Answer::Yes)
 }
 
 fn refuse(url: &str, error: String, output: &mut Output) -> std::io::Result<Answer> {

@@ -11,7 +11,7 @@ use super::{emulator, profile, runtime, shutdown};
 use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs};
+use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs, UploadcareAccount};
 use crate::profiles::Profiles;
 use crate::state::{AppSettings, AppState};
 use crate::telemetry;
@@ -27,11 +27,12 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
     let mut account = config.cloudinary;
+    let mut uploadcare = config.uploadcare;
     let beside = match &config.emulator {
-        Some(emulator) => Some(Beside::start(emulator, &mut account).await?),
+        Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare).await?),
         None => None,
     };
-    let state = AppState::new(AppSettings {
+    let mut state = AppState::new(AppSettings {
         account,
         emulated: beside.is_some(),
         authentication: Authentication::new(config.auth)?,
@@ -39,6 +40,10 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         profiles,
         clock: Clock::system(),
     })?;
+    if let Some(uploadcare) = &uploadcare {
+        warn_of_short_lifetimes(&state.profiles);
+        state = state.with_uploadcare(uploadcare, beside.is_some())?;
+    }
     tracing::info!(
         cloud = state.cloudinary.cloud,
         "countersign listens on http://{address} (demo page: /unsigned)"
@@ -48,6 +53,20 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         beside.stop().await;
     }
     Ok(())
+}
+
+/// Signatures that the component takes for expired at once still work, but cost a request for every file.
+fn warn_of_short_lifetimes(profiles: &Profiles) {
+    for profile in profiles.iter_uploadcare() {
+        if profile.is_shorter_than_the_components_threshold() {
+            tracing::warn!(
+                profile = profile.name(),
+                minutes = profile.lifetime_minutes(),
+                "the Uploadcare component asks for a signature for every file unless expires_in is above 10m, \
+                 or its secure-uploads-expire-threshold is lowered"
+            );
+        }
+    }
 }
 
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -61,10 +80,18 @@ struct Beside {
 }
 
 impl Beside {
-    async fn start(config: &EmulatorConfig, account: &mut CloudinaryAccount) -> anyhow::Result<Self> {
+    async fn start(
+        config: &EmulatorConfig,
+        account: &mut CloudinaryAccount,
+        uploadcare: &mut Option<UploadcareAccount>,
+    ) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
-        *account = account.clone().at_emulator(listener.local_addr()?);
-        let router = emulator::open(config, Some(account), &account.upload_prefix).await?.router();
+        let address = listener.local_addr()?;
+        *account = account.clone().at_emulator(address);
+        *uploadcare = uploadcare.take().map(|uploadcare| uploadcare.at_emulator(address));
+        let router = emulator::open(config, Some(account), uploadcare.as_ref(), &account.upload_prefix)
+            .await?
+            .router();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(emulator::serve(listener, router, async {
             // An error means that the sender is gone, which is a reason to stop as well.

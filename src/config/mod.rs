@@ -10,6 +10,7 @@ mod dot_env;
 mod emulator;
 mod listen;
 mod problems;
+mod uploadcare;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ pub use emulator::{EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, E
 use listen::ListenArgs;
 pub use listen::RateLimitConfig;
 pub use problems::Problems;
+pub use uploadcare::{SecureDelivery, UploadcareAccount, UploadcareArgs};
 
 /// Settings of the service.
 #[derive(Args, Clone, Debug, Default)]
@@ -40,6 +42,8 @@ pub struct ServeArgs {
     auth: AuthArgs,
     #[command(flatten)]
     cloudinary: CloudinaryArgs,
+    #[command(flatten)]
+    uploadcare: UploadcareArgs,
     #[command(flatten)]
     emulator_at: EmulatorArgs,
     #[command(flatten)]
@@ -78,6 +82,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The account to sign for.
     pub cloudinary: CloudinaryAccount,
+    /// The Uploadcare project to sign for, if there is one.
+    pub uploadcare: Option<UploadcareAccount>,
     /// The text of the profiles file.
     pub profiles: Option<ProfilesFile>,
     /// Set when the emulator runs beside the service.
@@ -121,6 +127,10 @@ impl ServeArgs {
                 None
             }),
         };
+        let uploadcare = match &emulator {
+            Some(at) if self.emulator => self.uploadcare.check_for_emulator(at.listen, &mut problems),
+            _ => self.uploadcare.check(&mut problems),
+        };
         let profiles = self.listen.profiles.read(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
@@ -129,6 +139,7 @@ impl ServeArgs {
             rate_limit,
             cors_allowed_origins,
             cloudinary,
+            uploadcare,
             profiles,
             emulator: emulator.filter(|_| self.emulator),
             log,

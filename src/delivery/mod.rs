@@ -7,6 +7,7 @@ mod kind;
 mod ours;
 mod path;
 mod public_id;
+pub mod uploadcare;
 mod url;
 
 pub use address::{AssetAddress, NotAnAsset};

@@ -153,6 +153,7 @@ pub(super) async fn show_assets(State(backend): State<Arc<Backend>>) -> Json<Val
 /// Removes every asset, every unfinished upload, every notification that waits, presets and folders.
 pub(super) async fn clear_assets(State(backend): State<Arc<Backend>>) -> Result<Json<Value>, Refusal> {
     backend.chunks.clear();
+    backend.uploadcare.clear().await?;
     backend.notifier.clear();
     let deleted = backend.store.clear().await?;
     backend.restore_presets().await?;

@@ -104,7 +104,7 @@ impl FilePart {
 }
 
 /// How a body spells its values.
-enum Encoding {
+pub(super) enum Encoding {
     Multipart(String),
     Urlencoded,
     Json,
@@ -112,7 +112,7 @@ enum Encoding {
 }
 
 impl Encoding {
-    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
         let Some(header) = headers.get(CONTENT_TYPE) else {
             return Ok(Self::None);
         };
@@ -179,7 +179,7 @@ async fn receive_source(
     Ok(source.finish().await)
 }
 
-async fn read_field(mut field: Field<'_>, backlog: &Backlog) -> Result<String, Refusal> {
+pub(super) async fn read_field(mut field: Field<'_>, backlog: &Backlog) -> Result<String, Refusal> {
     let mut text = Vec::new();
     while let Some(piece) = field.chunk().await.map_err(Refusal::Multipart)? {
         backlog.clear();
@@ -191,7 +191,7 @@ async fn read_field(mut field: Field<'_>, backlog: &Backlog) -> Result<String, R
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-async fn read_text(body: Body) -> Result<Bytes, Refusal> {
+pub(super) async fn read_text(body: Body) -> Result<Bytes, Refusal> {
     match to_bytes(body, MAX_TEXT_BYTES).await {
         Ok(text) => Ok(text),
         Err(cause) if is_too_long(&cause) => Err(Refusal::BodyTooLarge(MAX_TEXT_BYTES)),
@@ -205,10 +205,10 @@ fn is_too_long(cause: &axum::Error) -> bool {
 
 /// How many bytes the multipart parser took and has not handed on.
 #[derive(Clone, Debug, Default)]
-struct Backlog(Arc<AtomicUsize>);
+pub(super) struct Backlog(Arc<AtomicUsize>);
 
 impl Backlog {
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 
@@ -219,21 +219,21 @@ impl Backlog {
 
 /// A body that hands out one piece at a time. The multipart parser takes all there is before it looks at any of it,
 /// so without this a fast client would fill the memory.
-struct PiecewiseBody {
+pub(super) struct PiecewiseBody {
     stream: BodyDataStream,
     backlog: Backlog,
     just_gave: bool,
 }
 
 impl PiecewiseBody {
-    fn new(body: Body, backlog: Backlog) -> Self {
+    pub(super) fn new(body: Body, backlog: Backlog) -> Self {
         Self { stream: body.into_data_stream(), backlog, just_gave: false }
     }
 }
 
 /// What ends a body early.
 #[derive(Debug, thiserror::Error)]
-enum BodyFailure {
+pub(super) enum BodyFailure {
     #[error("the body broke off")]
     BrokeOff(#[source] axum::Error),
     #[error("a part header or a boundary never ends")]

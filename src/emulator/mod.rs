@@ -9,6 +9,7 @@
 //! ```text
 //! routes ── observe (request id, journal) ── faults
 //!   ├─ upload/   form → verify → presets → params, attributes → naming, content → store → answer      (chunks: in parts)
+//!   ├─ uploadcare/         the other provider, with routes and a store of its own
 //!   ├─ edit/     destroy, rename, explicit, labels; delete_token
 //!   ├─ admin/    account, listing and page, detail, deletion, presets, folders
 //!   ├─ download, delivery → transformation, token → original
@@ -45,6 +46,7 @@ mod token;
 mod transformation;
 mod unread;
 mod upload;
+mod uploadcare;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -66,12 +68,16 @@ use store::Store;
 pub use store::StoreError;
 use store::{Preset, Settings};
 use upload::Chunks;
+use uploadcare::Uploadcare;
+pub use uploadcare::UploadcareProject;
 
 /// What an emulator starts with. The default is the account `emulator` in a temporary folder, on the machine's clock.
 #[derive(Clone, Debug)]
 pub struct EmulatorOptions {
     /// The product environments it knows, each with one key.
     pub accounts: Vec<CloudAccount>,
+    /// The Uploadcare project it knows.
+    pub uploadcare: UploadcareProject,
     /// Where assets are kept; without it in a temporary folder that goes away with the emulator.
     pub dir: Option<PathBuf>,
     /// The clock behind every check and every version; the control API moves it.
@@ -103,6 +109,7 @@ impl Default for EmulatorOptions {
     fn default() -> Self {
         Self {
             accounts: vec![CloudAccount::default()],
+            uploadcare: UploadcareProject::default(),
             dir: None,
             clock: Clock::system(),
             origin: "http://127.0.0.1:4000".to_owned(),
@@ -155,6 +162,8 @@ pub struct Emulator(Arc<Backend>);
 /// What every handler works on.
 #[derive(Debug)]
 struct Backend {
+    /// Closes before the store does, whose lock stands for both.
+    uploadcare: Uploadcare,
     accounts: Accounts,
     store: Store,
     chunks: Chunks,
@@ -193,12 +202,14 @@ impl Emulator {
             return Err(EmulatorError::NoAccount);
         }
         let faults = Arc::new(Faults::default());
+        let store = Store::open(options.dir.clone())?;
         Ok(Self(Arc::new(Backend {
             notifier: Notifier::new(options.clock.clone(), Arc::clone(&faults), options.outgoing),
             outgoing: options.outgoing,
             presets: options.presets,
             accounts: Accounts::new(options.accounts),
-            store: Store::open(options.dir)?,
+            uploadcare: Uploadcare::open(options.uploadcare, options.dir)?,
+            store,
             chunks: Chunks::new(options.limits.chunked_file_bytes),
             clock: options.clock,
             origin: options.origin,

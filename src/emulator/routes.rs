@@ -15,7 +15,9 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::refusal::{Refusal, X_CLD_ERROR};
-use super::{Backend, admin, control, delete_token, delivery, download, edit, observe, unread, upload};
+use super::{
+    Backend, admin, control, delete_token, delivery, download, edit, observe, unread, upload, uploadcare,
+};
 
 /// Everything an emulator serves.
 pub(super) fn router(backend: Arc<Backend>) -> Router {
@@ -36,6 +38,7 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .route("/v1_1/{cloud}/delete_by_token", post(delete_token::delete))
         .route("/v1_1/{cloud}/{resource_type}/download", get(download::download))
         .merge(admin_routes())
+        .route("/{cloud}/", get(deliver))
         .route("/{cloud}/{*path}", get(deliver))
         .method_not_allowed_fallback(not_emulated)
         .fallback(not_emulated)
@@ -45,7 +48,8 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .layer(from_fn(unread::read_to_end))
         .layer(cors())
         .layer(observe);
-    let inner = provider.nest("/_emulator", control_routes()).with_state(backend);
+    let uploadcare = uploadcare::routes(&backend);
+    let inner = provider.nest("/_emulator", control_routes()).merge(uploadcare).with_state(backend);
     Router::new().fallback_service(inner.map_request(split_joined_path))
 }
 
@@ -136,6 +140,8 @@ async fn about() -> &'static str {
     "This is the countersign emulator: Cloudinary's APIs for development and tests.\n\n\
      Upload API, Admin API and download   /v1_1/<cloud>/...\n\
      Delivery                             /<cloud>/<resource type>/<type>/...\n\
+     Uploadcare's Upload API and REST API /uploadcare/...\n\
+     Uploadcare's CDN                     /<uuid>/...\n\
      Control, from this machine only      /_emulator/clock, faults, requests, notifications, seed, assets\n"
 }
 
@@ -146,6 +152,9 @@ async fn deliver(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    if uploadcare::is_addressed(&uri) {
+        return Ok(uploadcare::serve(&backend, &uri, &headers).await);
+    }
     let mut segments = uri.path().split('/').skip(1);
     if matches!(segments.next(), Some("v1_1" | "v2")) {
         return Err(not_emulated(method, uri).await);

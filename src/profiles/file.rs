@@ -9,7 +9,8 @@ use toml::{Table, Value};
 use super::parameters::{Standing, standing};
 use super::rule::{ParamRule, RuleText};
 use super::template::Template;
-use super::{Fixed, Lifetime, MERGED, Profile, UploadResourceType};
+use super::uploadcare::UploadcareText;
+use super::{Fixed, Lifetime, MERGED, Profile, UploadResourceType, UploadcareProfile};
 use crate::auth::Scope;
 use crate::delivery::DeliveryType;
 
@@ -66,12 +67,29 @@ struct ProfileText {
 /// How long a grant lasts where the profile does not say.
 const DEFAULT_LIFETIME: Lifetime = const { Lifetime::minutes(30).unwrap() };
 
-pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Profile>, Vec<ProfilesFileError>> {
+/// The profiles of each provider, by name.
+type ByProvider = (BTreeMap<String, Profile>, BTreeMap<String, UploadcareProfile>);
+
+pub(super) fn parse(text: &str) -> Result<ByProvider, Vec<ProfilesFileError>> {
     let file: File =
         toml::from_str(text).map_err(|error| vec![ProfilesFileError::new("the file", &error.message())])?;
     let mut errors = Vec::new();
     let mut profiles = BTreeMap::new();
-    for (name, table) in file.profiles {
+    let mut uploadcare_profiles = BTreeMap::new();
+    for (name, mut table) in file.profiles {
+        match table.remove("provider").as_ref().map(Value::as_str) {
+            None | Some(Some("cloudinary")) => {}
+            Some(Some("uploadcare")) => {
+                let reading = &mut Reading { name: &name, errors: &mut errors };
+                uploadcare_profiles.extend(reading.uploadcare(table).map(|profile| (name.clone(), profile)));
+                continue;
+            }
+            Some(_) => {
+                Reading { name: &name, errors: &mut errors }
+                    .wrong("provider", "must be \"cloudinary\" or \"uploadcare\"");
+                continue;
+            }
+        }
         match table.try_into::<ProfileText>() {
             Ok(text) => {
                 profiles.insert(name.clone(), Reading { name: &name, errors: &mut errors }.profile(text));
@@ -79,13 +97,13 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Profile>, Vec<Profile
             Err(error) => errors.push(ProfilesFileError::new(format!("profiles.{name}"), &error.message())),
         }
     }
-    if profiles.is_empty() && errors.is_empty() {
+    if profiles.is_empty() && uploadcare_profiles.is_empty() && errors.is_empty() {
         errors.push(ProfilesFileError::new(
             "profiles",
             &"the file has no profile: begin one with [profiles.NAME]",
         ));
     }
-    if errors.is_empty() { Ok(profiles) } else { Err(errors) }
+    if errors.is_empty() { Ok((profiles, uploadcare_profiles)) } else { Err(errors) }
 }
 
 /// Reads one profile and notes what is wrong with it.
@@ -97,6 +115,22 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn wrong(&mut self, key: &str, why: impl Display) {
         self.errors.push(ProfilesFileError::new(format!("profiles.{}.{key}", self.name), &why));
+    }
+
+    /// An Uploadcare profile, unless something is wrong with it.
+    fn uploadcare(&mut self, table: Table) -> Option<UploadcareProfile> {
+        self.check_name();
+        match table.try_into::<UploadcareText>() {
+            Ok(text) => {
+                let scopes = self.scopes(text.scopes.as_deref());
+                let profile = UploadcareProfile::new(self.name, scopes, &text);
+                profile.map_err(|error| self.wrong(error.key(), &error)).ok()
+            }
+            Err(error) => {
+                self.errors.push(ProfilesFileError::new(format!("profiles.{}", self.name), &error.message()));
+                None
+            }
+        }
     }
 
     /// The profile; where something is wrong, the errors matter and the profile does not.

@@ -7,6 +7,7 @@ mod parameters;
 mod resource_type;
 mod rule;
 mod template;
+mod uploadcare;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
 pub use resource_type::{NotAnUploadResourceType, UploadResourceType};
 pub use rule::ParamRule;
 use template::Template;
+pub use uploadcare::{TokenLimits, UploadcareGrant, UploadcareProfile};
 
 /// The name of the profile that is used when a request names none.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -358,7 +360,7 @@ const MERGED: [&str; 2] = ["tags", "context"];
 
 /// Every profile of this server, by name.
 #[derive(Clone, Debug)]
-pub struct Profiles(BTreeMap<String, Profile>);
+pub struct Profiles(BTreeMap<String, Profile>, BTreeMap<String, UploadcareProfile>);
 
 /// No profile has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -369,12 +371,16 @@ impl Profiles {
     /// The reference app's profile alone.
     pub fn reference() -> Self {
         let profile = Profile::reference();
-        Self(BTreeMap::from([(profile.name.clone(), profile)]))
+        let uploadcare = UploadcareProfile::reference();
+        Self(
+            BTreeMap::from([(profile.name.clone(), profile)]),
+            BTreeMap::from([(uploadcare.name().to_owned(), uploadcare)]),
+        )
     }
 
     /// The profiles of a TOML file, or everything that is wrong with it.
     pub fn from_toml(text: &str) -> Result<Self, Vec<ProfilesFileError>> {
-        file::parse(text).map(Self)
+        file::parse(text).map(|(cloudinary, uploadcare)| Self(cloudinary, uploadcare))
     }
 
     /// The profile for requests that name none.
@@ -385,6 +391,17 @@ impl Profiles {
     /// The profile with this name.
     pub fn get(&self, name: &str) -> Result<&Profile, ProfileNotFound> {
         self.0.get(name).ok_or_else(|| ProfileNotFound(name.to_owned()))
+    }
+
+    /// The Uploadcare profile with this name; without a name the one that is called `uploadcare`.
+    pub fn uploadcare(&self, name: Option<&str>) -> Result<&UploadcareProfile, ProfileNotFound> {
+        let name = name.unwrap_or(uploadcare::DEFAULT_PROFILE);
+        self.1.get(name).ok_or_else(|| ProfileNotFound(name.to_owned()))
+    }
+
+    /// Every Uploadcare profile, in the order of names.
+    pub fn iter_uploadcare(&self) -> impl Iterator<Item = &UploadcareProfile> {
+        self.1.values()
     }
 
     /// Whether the asset `public_id` is `caller`'s: it lies in a folder that one of their profiles gives them, or they

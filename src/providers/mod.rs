@@ -1,8 +1,12 @@
 //! The outside: calls to the providers' own APIs. Only here is there an HTTP client.
 
+mod call;
 pub mod cloudinary;
 pub mod jwks;
 mod retry;
+pub mod uploadcare;
+
+pub use call::CallError;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ pub mod explain;
 mod object;
 mod params;
 mod signature;
+pub mod uploadcare;
 
 pub use object::{BadObject, ObjectSigner};
 pub use params::{ParamValue, Params};

@@ -77,7 +77,7 @@ pub struct Signature {
 
 impl Signature {
     /// The hexadecimal text of a digest: 20 or 32 bytes.
-    fn from_digest<const BYTES: usize>(digest: [u8; BYTES]) -> Self {
+    pub(super) fn from_digest<const BYTES: usize>(digest: [u8; BYTES]) -> Self {
         const { assert!(BYTES <= 32, "a digest of at most 32 bytes") };
         let mut hex = [b'0'; 64];
         let length = BYTES * 2;

@@ -66,3 +66,24 @@ async fn no_page_and_no_script_holds_the_secret() {
         assert!(!text.contains("abcd"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_uploadcare_page_takes_the_component_from_the_public_cdn_by_its_hash() {
+    let app = TestApp::spawn().await;
+    let answer = app.get("/uploadcare").send().await.unwrap();
+    let policy = answer.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .replace(&app.emulator_origin, "PROVIDER");
+    insta::assert_snapshot!(policy, @"default-src 'none'; script-src 'self' https://cdn.jsdelivr.net/npm/@uploadcare/file-uploader@1.33.2/web/; style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net/npm/@uploadcare/file-uploader@1.33.2/web/; img-src 'self' blob: data: PROVIDER; media-src 'self' blob:; connect-src 'self' PROVIDER; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    let page = answer.text().await.unwrap();
+    let component = "https://cdn.jsdelivr.net/npm/@uploadcare/file-uploader@1.33.2/web/";
+    assert_eq!(page.matches(component).count(), 2);
+    assert_eq!(page.matches(" integrity=\"sha384-").count(), 2);
+    assert!(page.contains("quality-insights=\"false\""));
+    for inline in ["<style", " style=", " onclick=", " onload=", "javascript:", "emulator-secret-key"] {
+        assert!(!page.contains(inline), "{inline}");
+    }
+    let without_copy = app.get("/uploadcare/component/file-uploader.iife.min.js").send().await.unwrap();
+    assert_eq!(without_copy.status(), 404);
+}

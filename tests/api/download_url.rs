@@ -116,7 +116,7 @@ async fn every_wrong_query_is_refused_by_name() {
     format=jpg → 400 invalid_query: public_id is missing
     public_id=&format=jpg → 400 invalid_query: public_id must not be empty
     public_id=a&format= → 400 invalid_query: format may be empty for resource_type=raw only
-    public_id[]=a&format=jpg → 400 invalid_query: the query has an unknown parameter `public_id[]`, expected one of `public_id`, `format`, `resource_type`, `type`, `attachment`, `expires_in`
+    public_id[]=a&format=jpg → 400 invalid_query: the query has an unknown parameter `public_id[]`, expected one of `url`, `public_id`, `format`, `resource_type`, `type`, `attachment`, `expires_in`
     public_id=a&public_id=b&format=jpg → 400 invalid_query: the query has a duplicate parameter `public_id`
     public_id=a/../b&format=jpg → 400 invalid_query: public_id must not have `.` or `..` as a segment
     public_id=%2e%2e/b&format=jpg → 400 invalid_query: public_id must not have `.` or `..` as a segment

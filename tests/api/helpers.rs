@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use countersign::api::{Authentication, RateLimit};
 use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
-use countersign::config::{AuthConfig, CloudinaryAccount};
+use countersign::config::{AuthConfig, CloudinaryAccount, UploadcareAccount};
 use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
 use countersign::profiles::Profiles;
@@ -70,6 +70,7 @@ impl TestApp {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let uploadcare = UploadcareAccount::emulator(emulator_origin[7..].parse().unwrap());
         let clock = Clock::frozen(NOW);
         let state = AppState::new(AppSettings {
             account,
@@ -80,6 +81,7 @@ impl TestApp {
             clock: clock.clone(),
         })
         .unwrap();
+        let state = state.with_uploadcare(&uploadcare, true).unwrap();
         tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
         Self { address, emulator_origin, clock, client: client() }
     }

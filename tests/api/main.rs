@@ -16,5 +16,7 @@ mod reference_defects;
 mod rings;
 mod sign_from_body;
 mod upload_signature;
+mod uploadcare;
+mod uploadcare_signature;
 
 mod emulator;

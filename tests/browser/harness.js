@@ -19,6 +19,9 @@ const TEST_DEADLINE_MS = 120_000;
 /** Where a failed test leaves a picture of what it saw. */
 export const ARTIFACTS = fileURLToPath(new URL('../../target/browser/', import.meta.url));
 
+/** The Uploadcare component, as npm installs it; the page would take it from a public address otherwise. */
+const UPLOADCARE_BUNDLE_DIR = fileURLToPath(new URL('./node_modules/@uploadcare/file-uploader/web', import.meta.url));
+
 const CHROMIUM_ARGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
@@ -71,7 +74,7 @@ export class Desk {
   /** @param {import('playwright-core').BrowserContextOptions} options */
   static async open(options) {
     const desk = new Desk();
-    desk.server = await startServer();
+    desk.server = await startServer({ env: { UPLOADCARE_BUNDLE_DIR } });
     desk.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     desk.context.setDefaultTimeout(DEADLINE_MS);
     desk.page = await desk.context.newPage();
@@ -87,9 +90,9 @@ export class Desk {
     });
   }
 
-  /** Opens the demo page and waits until it works. */
-  async visit() {
-    await this.page.goto(`${this.server.url}/unsigned`);
+  /** Opens a demo page and waits until it works. */
+  async visit(path = '/unsigned') {
+    await this.page.goto(this.server.url + path);
     await this.page.locator('html[data-ready="true"]').waitFor();
   }
 

@@ -3,16 +3,17 @@
 mod batch;
 mod curl;
 mod upload;
+mod uploadcare;
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::output::{Output, say};
 use super::profile::CallerArgs;
 use super::{Answer, Usage};
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, CloudinaryArgs, ProfilesArgs};
+use crate::config::{CloudinaryAccount, CloudinaryArgs, ProfilesArgs, UploadcareArgs};
 use crate::profiles::UploadResourceType;
 use crate::signing::Algorithm;
 use crate::signing::cloudinary::{NOT_SIGNED, SignatureVersion, Signer};
@@ -24,6 +25,7 @@ Examples:
   countersign sign --profile default --json
   countersign sign --profile default --file photo.jpg --curl | sh
   countersign sign --batch < params.jsonl > signatures.jsonl
+  countersign sign --provider uploadcare --json
 
 How a signature is made: the parameters are sorted by name and joined as name=value with `&`
 (an `&` inside a value becomes %26 in version 2), the API secret is appended, and the whole is
@@ -45,6 +47,9 @@ be signed answers {\"error\":\"line 3: …\"} in its place, and the exit code is
     group = ArgGroup::new("one upload").multiple(true).conflicts_with("batch")
 )]
 pub(super) struct SignCommand {
+    /// Whose uploads to sign
+    #[arg(long, value_name = "PROVIDER", default_value = "cloudinary", conflicts_with = "batch")]
+    provider: Provider,
     /// Sign what this profile grants; without it, exactly the parameters given and the time
     #[arg(long, value_name = "PROFILE", group = "one upload")]
     profile: Option<String>,
@@ -81,11 +86,23 @@ pub(super) struct SignCommand {
     profiles: ProfilesArgs,
     #[command(flatten, next_help_heading = "Account")]
     account: CloudinaryArgs,
+    #[command(flatten, next_help_heading = "Uploadcare")]
+    uploadcare: UploadcareArgs,
+}
+
+/// Whose uploads are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Provider {
+    Cloudinary,
+    Uploadcare,
 }
 
 pub(super) fn run(command: &SignCommand) -> anyhow::Result<Answer> {
     if command.batch {
         return batch::run(command.batch_signer()?);
+    }
+    if command.provider == Provider::Uploadcare {
+        return uploadcare::run(command);
     }
     let account = command.account.require()?;
     let upload = SignedUpload::new(command, &account, Clock::system().now())?;

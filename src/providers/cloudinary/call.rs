@@ -1,46 +1,13 @@
-//! One call of the Admin API, tried again while that may help.
+//! One call of the Admin API.
 
-use std::time::Duration;
-
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::AdminApi;
-use crate::providers::read_bounded;
-use crate::providers::retry::{Attempts, asked_wait, is_passing};
-
-/// The most bytes read of an answer: a deletion of 100 long ids takes some 100 kB.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-/// The most characters quoted of the provider's own message.
-const MAX_MESSAGE_CHARACTERS: usize = 300;
-
-/// Why a call did not succeed, after all retries. The text is fit for callers: no URL, no credential.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// No connection, or it broke.
-    #[error("the provider could not be reached")]
-    Unreachable,
-    /// No answer in time.
-    #[error("the provider did not answer in time")]
-    TimedOut,
-    /// The provider said no.
-    #[error("the provider answered {status}: {message}")]
-    Refused {
-        /// Its status.
-        status: u16,
-        /// Its message, shortened and without credentials.
-        message: String,
-    },
-    /// An answer that is not what the API documents.
-    #[error("the provider answered {status} with something that is not its documented JSON")]
-    Garbled {
-        /// Its status.
-        status: u16,
-    },
-}
+use super::{AdminApi, CallError};
+use crate::providers::call::Calls;
 
 /// The provider's envelope for errors.
 #[derive(Deserialize)]
@@ -53,13 +20,6 @@ struct ErrorMessage {
     message: String,
 }
 
-/// What one attempt came to.
-enum Attempt<T> {
-    Done(T),
-    Final(CallError),
-    Passing(CallError, Option<Duration>),
-}
-
 impl AdminApi {
     /// Makes a call until it succeeds, is refused for good, or `deadline` leaves no room for another attempt.
     pub(super) async fn call<T: DeserializeOwned>(
@@ -69,67 +29,17 @@ impl AdminApi {
         form: &[(&str, &str)],
         deadline: Instant,
     ) -> Result<T, CallError> {
-        let mut attempts = Attempts::until(deadline);
-        loop {
-            let Some(time_left) = attempts.time_left() else { return Err(CallError::TimedOut) };
-            let request = self
-                .client
+        let calls = Calls {
+            clock: &self.clock,
+            credentials: [self.api_secret.expose_secret(), &self.api_key],
+            message: |body| Some(serde_json::from_slice::<ErrorBody>(body).ok()?.error.message),
+        };
+        let request = || {
+            self.client
                 .request(method.clone(), format!("{}{path}", self.base))
                 .basic_auth(&self.api_key, Some(self.api_secret.expose_secret()))
-                .form(form);
-            let attempt = tokio::time::timeout(time_left, self.attempt(request)).await;
-            match attempt.unwrap_or(Attempt::Final(CallError::TimedOut)) {
-                Attempt::Done(answer) => return Ok(answer),
-                Attempt::Final(error) => return Err(error),
-                Attempt::Passing(error, asked) => {
-                    tracing::debug!(%error, "the provider failed; trying again if time allows");
-                    if !attempts.wait(asked).await {
-                        return Err(error);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn attempt<T: DeserializeOwned>(&self, request: RequestBuilder) -> Attempt<T> {
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) if error.is_timeout() => return Attempt::Passing(CallError::TimedOut, None),
-            Err(_) => return Attempt::Passing(CallError::Unreachable, None),
+                .form(form)
         };
-        let status = response.status();
-        let asked = asked_wait(response.headers(), self.clock.now());
-        let Some(body) = read_bounded(response, MAX_ANSWER_BYTES).await else {
-            return Attempt::Passing(CallError::Unreachable, None);
-        };
-        if status.is_success() {
-            return match serde_json::from_slice(&body) {
-                Ok(answer) => Attempt::Done(answer),
-                Err(_) => Attempt::Passing(CallError::Garbled { status: status.as_u16() }, None),
-            };
-        }
-        let error = self.refusal(status, &body);
-        if is_passing(status) { Attempt::Passing(error, asked) } else { Attempt::Final(error) }
-    }
-
-    /// The provider's message, made safe to pass on.
-    fn refusal(&self, status: StatusCode, body: &[u8]) -> CallError {
-        let status = status.as_u16();
-        match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(body) => CallError::Refused { status, message: self.without_credentials(&body.error.message) },
-            Err(_) => CallError::Garbled { status },
-        }
-    }
-
-    /// Shortens `message`, drops control characters, and blanks anything that looks like a signature, secret and key.
-    fn without_credentials(&self, message: &str) -> String {
-        let is_digest = |word: &str| {
-            let hex = word.trim_matches(|character: char| !character.is_ascii_alphanumeric());
-            hex.len() >= 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
-        let words = message.split_whitespace().map(|word| if is_digest(word) { "…" } else { word });
-        let text = words.collect::<Vec<_>>().join(" ");
-        let text = text.replace(self.api_secret.expose_secret(), "…").replace(&self.api_key, "…");
-        text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE_CHARACTERS).collect()
+        calls.make(deadline, request).await
     }
 }

@@ -5,7 +5,7 @@
 mod call;
 mod delete;
 
-pub use call::CallError;
+pub use super::call::CallError;
 pub use delete::{BatchReport, DeleteResponse, Outcome};
 
 use std::time::Duration;

@@ -19,3 +19,4 @@ mod replay;
 mod server;
 mod store;
 mod upload;
+mod uploadcare;

@@ -1,4 +1,9 @@
-//! The demo page and its assets: rendered once, compiled in, nothing loaded from elsewhere.
+//! The demo pages and their assets: rendered once, compiled in. But for Uploadcare's own component nothing is loaded
+//! from elsewhere.
+
+mod uploadcare;
+
+pub use uploadcare::UploadcarePage;
 
 use askama::Template;
 use axum::Router;
@@ -24,20 +29,29 @@ struct Asset {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 6] = [
     Asset {
         name: "styles.css",
         content_type: "text/css; charset=utf-8",
-        body: include_str!("../static/styles.css"),
+        body: include_str!("../../static/styles.css"),
     },
-    Asset { name: "demo.js", content_type: JAVASCRIPT, body: include_str!("../static/demo.js") },
+    Asset { name: "demo.js", content_type: JAVASCRIPT, body: include_str!("../../static/demo.js") },
     Asset {
         name: "countersign.js",
         content_type: JAVASCRIPT,
-        body: include_str!("../static/countersign.js"),
+        body: include_str!("../../static/countersign.js"),
     },
-    Asset { name: "explain.js", content_type: JAVASCRIPT, body: include_str!("../static/explain.js") },
-    Asset { name: "favicon.svg", content_type: "image/svg+xml", body: include_str!("../static/favicon.svg") },
+    Asset {
+        name: "uploadcare.js",
+        content_type: JAVASCRIPT,
+        body: include_str!("../../static/uploadcare.js"),
+    },
+    Asset { name: "explain.js", content_type: JAVASCRIPT, body: include_str!("../../static/explain.js") },
+    Asset {
+        name: "favicon.svg",
+        content_type: "image/svg+xml",
+        body: include_str!("../../static/favicon.svg"),
+    },
 ];
 
 /// Caches may keep an asset for ever: its address changes with its content.
@@ -67,7 +81,8 @@ struct UnsignedPage<'a> {
 }
 
 /// The templates of the routes below, for the log.
-pub const PATHS: &[&str] = &["/", "/unsigned", "/static/{name}"];
+pub const PATHS: &[&str] =
+    &["/", "/unsigned", "/static/{name}", "/uploadcare", "/uploadcare/component/{name}"];
 
 /// Routes of the demo page.
 pub fn routes() -> Router<AppState> {
@@ -75,6 +90,8 @@ pub fn routes() -> Router<AppState> {
         .route("/", get(to_the_page))
         .route("/unsigned", get(page))
         .route("/static/{name}", get(asset))
+        .route("/uploadcare", get(uploadcare::page))
+        .route("/uploadcare/component/{name}", get(uploadcare::component_file))
 }
 
 impl DemoPage {

@@ -1,0 +1,27 @@
+//! The Uploadcare half of `/download-url`: a CDN URL with a token that expires.
+
+use super::ApiError;
+use super::extract::breaks;
+use crate::auth::Caller;
+use crate::clock::UnixSeconds;
+use crate::delivery::uploadcare::CdnUrlError;
+use crate::state::AppState;
+
+/// The signed URL of the original behind `url`. The token opens the plain file, neither operations nor names behind it.
+///
+/// Nothing in an Uploadcare URL tells whose a file is, so that only callers who reach everything get one.
+pub(super) fn sign(
+    app: &AppState,
+    caller: &Caller,
+    url: &str,
+    expires_at: UnixSeconds,
+) -> Result<String, ApiError> {
+    let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
+    let delivery = uploadcare.secure_delivery.as_ref().ok_or(ApiError::NoSecureDelivery)?;
+    let file = uploadcare.cdn.file(url).map_err(|error: CdnUrlError| breaks("url", error))?;
+    if !caller.reaches_everything() {
+        return Err(ApiError::AssetNotFound);
+    }
+    let path = format!("/{file}/");
+    Ok(format!("{}{path}?token={}", delivery.base, delivery.key.token(&path, expires_at.0)))
+}
