@@ -24,7 +24,9 @@ impl Process {
     /// Starts it and waits for as many lines as it has clouds.
     pub(super) async fn start(flags: &[&str], lines: usize) -> Self {
         let arguments = [&["emulator", "--emulator-port", "0"], flags].concat();
-        let mut child = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // Errors only, and on the test's own output: they tell why it did not start.
+        let mut command = command(&arguments);
+        let mut child = command.env("RUST_LOG", "error").stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut told = Vec::new();
         while told.len() < lines {

@@ -119,7 +119,7 @@ async fn wait_for(count: usize, acknowledged: &Mutex<BTreeSet<String>>) {
 
 /// Starts again and looks at everything that is there; then removes it, so that the next round is as quick.
 async fn check(flags: &[&str], acknowledged: &BTreeSet<String>, round: u64) {
-    let process = Process::start(flags, 1).await;
+    let mut process = Process::start(flags, 1).await;
     let assets = process.json("/_emulator/assets").await;
     let assets = assets["assets"].as_array().unwrap();
     let mut there = BTreeSet::new();
@@ -137,4 +137,6 @@ async fn check(flags: &[&str], acknowledged: &BTreeSet<String>, round: u64) {
     assert!(missing.is_empty(), "acknowledged and gone: {missing:?}");
     let cleared = client().delete(format!("{}/_emulator/assets", process.origin)).send().await.unwrap();
     assert!(cleared.status().is_success());
+    // Waits until the directory is free again.
+    process.child.kill().await.unwrap();
 }
