@@ -1,9 +1,11 @@
 //! Profiles: what may be uploaded, fixed on the server. Profile + caller + request → grant, or a refusal that says why.
 
+mod all;
 mod approve;
 mod file;
 mod lifetime;
 mod parameters;
+mod refusal;
 mod resource_type;
 mod rule;
 mod template;
@@ -16,8 +18,10 @@ use crate::clock::UnixSeconds;
 use crate::delivery::DeliveryType;
 use crate::signing::{ParamValue, Params};
 
+pub use all::{ProfileNotFound, Profiles};
 pub use file::ProfilesFileError;
 pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
+pub use refusal::Refusal;
 pub use resource_type::{NotAnUploadResourceType, UploadResourceType};
 pub use rule::ParamRule;
 use template::Template;
@@ -80,86 +84,6 @@ impl Grant {
     /// When the provider stops accepting it.
     pub const fn expires_at(&self) -> UnixSeconds {
         self.issued_at.plus(self.lifetime.seconds())
-    }
-}
-
-/// Why a well-formed request is not granted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The profile is for known callers.
-    #[error("the profile `{profile}` is for authenticated callers")]
-    NeedsCaller {
-        /// The profile's name.
-        profile: String,
-    },
-    /// The caller may not use the profile.
-    #[error("the profile `{profile}` takes the scope `{scope}`, which the caller does not hold")]
-    MissingScope {
-        /// The profile's name.
-        profile: String,
-        /// What is missing.
-        scope: Scope,
-    },
-    /// The profile fixes the delivery type.
-    #[error(
-        "should_secure_asset: the profile `{profile}` does not let the client choose; leave the parameter out"
-    )]
-    ClientMayNotSecure {
-        /// The profile's name.
-        profile: String,
-    },
-    /// The profile does not take such files.
-    #[error("resource_type: the profile `{profile}` does not take `{found}`; it takes {allowed}")]
-    ResourceType {
-        /// The profile's name.
-        profile: String,
-        /// What was asked for.
-        found: UploadResourceType,
-        /// What would have been granted.
-        allowed: String,
-    },
-    /// A parameter that the client may not choose.
-    #[error("{name}: the profile `{profile}` does not open this parameter to clients; leave it out")]
-    NotOpened {
-        /// The parameter.
-        name: String,
-        /// The profile's name.
-        profile: String,
-    },
-    /// A value that breaks the profile's rule.
-    #[error("{name} {rule}")]
-    BreaksRule {
-        /// The parameter.
-        name: String,
-        /// What the rule says.
-        rule: String,
-    },
-    /// A parameter to sign that the profile fixes to something else.
-    #[error("{name}: the profile `{profile}` fixes this parameter to `{expected}`")]
-    DiffersFromProfile {
-        /// The parameter.
-        name: String,
-        /// The profile's name.
-        profile: String,
-        /// What it must be.
-        expected: String,
-    },
-    /// A timestamp to sign that is not of now.
-    #[error(
-        "timestamp must be Unix seconds, at most {ahead} s ahead of this server's clock and {behind} s behind it"
-    )]
-    Timestamp {
-        /// How far ahead it may be, in seconds.
-        ahead: i64,
-        /// How far behind it may be, in seconds.
-        behind: i64,
-    },
-}
-
-impl Refusal {
-    /// Whether it is the caller who is refused, and not what they ask for.
-    pub const fn concerns_the_caller(&self) -> bool {
-        matches!(self, Self::NeedsCaller { .. } | Self::MissingScope { .. })
     }
 }
 
@@ -357,64 +281,6 @@ impl Profile {
 
 /// Parameters in which the client's value is added to the profile's.
 const MERGED: [&str; 2] = ["tags", "context"];
-
-/// Every profile of this server, by name.
-#[derive(Clone, Debug)]
-pub struct Profiles(BTreeMap<String, Profile>, BTreeMap<String, UploadcareProfile>);
-
-/// No profile has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no profile `{0}`")]
-pub struct ProfileNotFound(String);
-
-impl Profiles {
-    /// The reference app's profile alone.
-    pub fn reference() -> Self {
-        let profile = Profile::reference();
-        let uploadcare = UploadcareProfile::reference();
-        Self(
-            BTreeMap::from([(profile.name.clone(), profile)]),
-            BTreeMap::from([(uploadcare.name().to_owned(), uploadcare)]),
-        )
-    }
-
-    /// The profiles of a TOML file, or everything that is wrong with it.
-    pub fn from_toml(text: &str) -> Result<Self, Vec<ProfilesFileError>> {
-        file::parse(text).map(|(cloudinary, uploadcare)| Self(cloudinary, uploadcare))
-    }
-
-    /// The profile for requests that name none.
-    pub fn default_profile(&self) -> Option<&Profile> {
-        self.0.get(DEFAULT_PROFILE)
-    }
-
-    /// The profile with this name.
-    pub fn get(&self, name: &str) -> Result<&Profile, ProfileNotFound> {
-        self.0.get(name).ok_or_else(|| ProfileNotFound(name.to_owned()))
-    }
-
-    /// The Uploadcare profile with this name; without a name the one that is called `uploadcare`.
-    pub fn uploadcare(&self, name: Option<&str>) -> Result<&UploadcareProfile, ProfileNotFound> {
-        let name = name.unwrap_or(uploadcare::DEFAULT_PROFILE);
-        self.1.get(name).ok_or_else(|| ProfileNotFound(name.to_owned()))
-    }
-
-    /// Every Uploadcare profile, in the order of names.
-    pub fn iter_uploadcare(&self) -> impl Iterator<Item = &UploadcareProfile> {
-        self.1.values()
-    }
-
-    /// Whether the asset `public_id` is `caller`'s: it lies in a folder that one of their profiles gives them, or they
-    /// reach everything.
-    pub fn owns(&self, caller: &Caller, public_id: &str) -> bool {
-        caller.reaches_everything() || self.iter().any(|profile| profile.owns(caller, public_id))
-    }
-
-    /// Every profile, in the order of names.
-    pub fn iter(&self) -> impl Iterator<Item = &Profile> {
-        self.0.values()
-    }
-}
 
 #[cfg(test)]
 mod tests;
