@@ -23,7 +23,8 @@
 //! 5. `raw` keeps its ending. Elsewhere the text after the last dot is the format, if it is a known one.
 //! 6. The id is percent-decoded exactly once. `+` is a plus.
 //!
-//! Refused although a lenient reader might accept it: user information, control characters, white space, backslashes,
+//! Refused although a lenient reader might accept it: user information, control characters, white space other than spaces
+//! inside, backslashes,
 //! bad percent-encoding, text that is not UTF-8, `.` and `..` segments in any spelling, empty segments.
 //!
 //! Source: <https://cloudinary.com/documentation/transformation_reference> and the URL builders of the official SDKs.
@@ -217,13 +218,19 @@ fn split_scheme(text: &str) -> Result<(Scheme, &str), DeliveryUrlError> {
     }
 }
 
-/// Refuses what every URL reader treats in its own way.
+/// Refuses what every URL reader treats in its own way. A space inside is plain enough, and the Python SDK leaves those of
+/// a transformation as they are; one at the end would be cut off elsewhere.
 fn refuse_unencoded(path: &str) -> Result<(), DeliveryUrlError> {
     let strange = |character: char| {
-        character.is_control() || character.is_whitespace() || r#"\"<>^`{}"#.contains(character)
+        character.is_control()
+            || (character.is_whitespace() && character != ' ')
+            || r#"\"<>^`{}"#.contains(character)
     };
     if let Some(found) = path.chars().find(|character| strange(*character)) {
         return Err(DeliveryUrlError::Character(found));
+    }
+    if path.ends_with(' ') {
+        return Err(DeliveryUrlError::Character(' '));
     }
     let mut after_percent = path.split('%');
     after_percent.next();

@@ -108,6 +108,13 @@ fn every_refusal_names_its_rule() {
 }
 
 #[test]
+fn a_space_inside_is_read_and_one_at_the_end_refused() {
+    let url = "https://res.cloudinary.com/demo/image/upload/l_text:Times New Roman_30:hi/v1/a b.jpg";
+    assert_eq!(url.parse::<DeliveryUrl>().unwrap().public_id(), "a b");
+    assert_eq!(format!("{url} ").parse::<DeliveryUrl>(), Err(DeliveryUrlError::Character(' ')));
+}
+
+#[test]
 fn the_signed_source_leaves_out_version_and_suffix() {
     for (url, source) in [
         (
@@ -135,7 +142,7 @@ fn any_path() -> impl Strategy<Value = String> {
         Just("w_100,c_fill".to_owned()),
         Just("v12".to_owned()),
         Just("..".to_owned()),
-        "[a-z_%.,:$2F]{0,8}",
+        "[a-z_%.,:$2F ]{0,8}",
         "\\PC{0,6}",
         "[a-z]{1,6}\\.(jpg|PNG|mp4|txt)",
     ];

@@ -90,7 +90,7 @@ OPTIONS = {
     "cropped": {"width": 100, "height": 150, "crop": "fill", "gravity": "auto", "quality": "auto"},
     "chained": {"transformation": [{"width": 100, "crop": "scale"}, {"effect": "sepia:50", "angle": ["hflip", 90]}]},
     "named": {"transformation": ["thumbnail", "blip"]},
-    "text": {"overlay": {"font_family": "Arial", "font_size": 70, "text": "a, b/c é 100% & 🦊"}},
+    "text": {"overlay": {"font_family": "Times New Roman", "font_size": 70, "text": "a, b/c é 100% & 🦊"}},
     "layer": {"overlay": "folder:logo", "gravity": "south_east", "x": 5, "y": -5},
     "fetched": {"overlay": "fetch:https://example.com/a/b,c.png?x=1&y=2"},
     "condition": {"transformation": [{"if": "w_lt_200"}, {"crop": "fill", "width": 80}, {"if": "end"}]},
