@@ -21,6 +21,7 @@ pub mod profiles;
 pub mod signing;
 
 pub mod emulator;
+pub mod ledger;
 pub mod providers;
 
 pub mod clock;

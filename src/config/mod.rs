@@ -8,6 +8,7 @@ mod cloudinary;
 mod cloudinary_url;
 mod dot_env;
 mod emulator;
+mod ledger;
 mod listen;
 mod problems;
 mod uploadcare;
@@ -15,6 +16,7 @@ mod uploadcare;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use clap::Args;
@@ -25,6 +27,8 @@ pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, emulator_account};
 pub use cloudinary_url::CloudinaryUrlError;
 pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
 pub use emulator::{EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKey, EmulatorPreset};
+use ledger::SettlingArgs;
+pub use ledger::{LedgerArgs, LedgerConfig};
 use listen::ListenArgs;
 pub use listen::RateLimitConfig;
 pub use problems::Problems;
@@ -44,6 +48,10 @@ pub struct ServeArgs {
     cloudinary: CloudinaryArgs,
     #[command(flatten)]
     uploadcare: UploadcareArgs,
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    #[command(flatten)]
+    settling: SettlingArgs,
     #[command(flatten)]
     emulator_at: EmulatorArgs,
     #[command(flatten)]
@@ -86,6 +94,12 @@ pub struct Config {
     pub uploadcare: Option<UploadcareAccount>,
     /// The text of the profiles file.
     pub profiles: Option<ProfilesFile>,
+    /// Where grants are kept, once a profile needs it.
+    pub ledger: LedgerConfig,
+    /// Where the provider reaches this server, without a slash at the end.
+    pub public_url: Option<String>,
+    /// The pause between two sweeps of the ledger; `None` for none at all.
+    pub sweep_every: Option<Duration>,
     /// Set when the emulator runs beside the service.
     pub emulator: Option<EmulatorConfig>,
     /// What is logged.
@@ -132,6 +146,9 @@ impl ServeArgs {
             _ => self.uploadcare.check(&mut problems),
         };
         let profiles = self.listen.profiles.read(&mut problems);
+        let ledger = self.ledger.check(&mut problems);
+        let public_url = self.settling.check_public_url(&mut problems);
+        let sweep_every = self.settling.check_sweep(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
@@ -141,6 +158,9 @@ impl ServeArgs {
             cloudinary,
             uploadcare,
             profiles,
+            ledger,
+            public_url,
+            sweep_every,
             emulator: emulator.filter(|_| self.emulator),
             log,
         });

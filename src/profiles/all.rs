@@ -60,6 +60,11 @@ impl Profiles {
         caller.reaches_everything() || self.iter().any(|profile| profile.owns(caller, public_id))
     }
 
+    /// Whether any profile needs the ledger.
+    pub fn need_the_ledger(&self) -> bool {
+        self.iter().any(Profile::is_tracked)
+    }
+
     /// Every profile, in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
         self.cloudinary.values()

@@ -5,13 +5,19 @@ mod approve;
 mod file;
 mod lifetime;
 mod parameters;
+mod quota;
 mod refusal;
 mod resource_type;
 mod rule;
 mod template;
+mod terms;
+mod tracking;
+mod upload_id;
 mod uploadcare;
 
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::auth::{Caller, Scope};
 use crate::clock::UnixSeconds;
@@ -21,10 +27,15 @@ use crate::signing::{ParamValue, Params};
 pub use all::{ProfileNotFound, Profiles};
 pub use file::ProfilesFileError;
 pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
+pub use quota::{Limit, Period, Window};
 pub use refusal::Refusal;
 pub use resource_type::{NotAnUploadResourceType, UploadResourceType};
 pub use rule::ParamRule;
 use template::Template;
+pub use terms::{StoredFile, Terms};
+use tracking::Tracking;
+pub use tracking::{Measure, Reservation, Tracked};
+pub use upload_id::{NotAnUploadId, UploadId};
 pub use uploadcare::{TokenLimits, UploadcareGrant, UploadcareProfile};
 
 /// The name of the profile that is used when a request names none.
@@ -47,6 +58,8 @@ pub struct Profile {
     tags: Vec<Template>,
     context: BTreeMap<String, Template>,
     client_params: BTreeMap<String, ParamRule>,
+    /// What the ledger keeps of its grants; without it they are forgotten once they are signed.
+    tracking: Option<Box<Tracking>>,
 }
 
 /// The value of a parameter that the profile fixes.
@@ -57,13 +70,17 @@ enum Fixed {
 }
 
 /// What a client asks for beside the profile.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UploadRequest {
     /// Asks for private delivery; only a profile with `client_may_secure` hears it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub should_secure_asset: Option<bool>,
     /// Asks for an upload endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_type: Option<UploadResourceType>,
     /// Parameters of the client's own; only those that the profile opens are granted.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, ParamValue>,
 }
 
@@ -102,6 +119,7 @@ impl Profile {
             tags: Vec::new(),
             context: BTreeMap::new(),
             client_params: BTreeMap::new(),
+            tracking: None,
         }
     }
 
@@ -149,11 +167,22 @@ impl Profile {
         let folder = self
             .folder
             .as_ref()
-            .filter(|_| self.admit(caller).is_ok())
+            .filter(|folder| self.admit(caller).is_ok() && self.gives_away(folder))
             .and_then(|folder| folder.fill(caller));
         folder.is_some_and(|folder| {
             public_id.strip_prefix(&folder).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
         })
+    }
+
+    /// Whether all that lies in `folder` is the caller's. Where callers share one and the ledger knows whose each asset
+    /// is, what it says counts.
+    fn gives_away(&self, folder: &Template) -> bool {
+        self.tracking.is_none() || folder.names_the_caller()
+    }
+
+    /// The folder that is `subject`'s alone, if the profile gives each caller one.
+    pub fn folder_of(&self, subject: &str) -> Option<String> {
+        self.folder.as_ref().filter(|folder| folder.names_the_caller()).map(|folder| folder.fill_for(subject))
     }
 
     /// Refuses a caller who may not use this profile.

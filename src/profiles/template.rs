@@ -45,7 +45,12 @@ impl Template {
         if !self.names_the_caller() {
             return Some(self.0.clone());
         }
-        caller.subject().map(|subject| self.0.replace(PLACEHOLDER, &encode_subject(subject)))
+        caller.subject().map(|subject| self.fill_for(subject))
+    }
+
+    /// The text for the caller with this name.
+    pub(super) fn fill_for(&self, subject: &str) -> String {
+        self.0.replace(PLACEHOLDER, &encode_subject(subject))
     }
 }
 

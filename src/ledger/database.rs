@@ -1,0 +1,149 @@
+//! One ledger over two databases. SQL is written once; where the two spell a thing differently, [`Sql`] holds both
+//! spellings, and the macros below run one body on either pool.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use super::LedgerError;
+use crate::config::LedgerConfig;
+
+/// How long a request waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one waits for another process that writes to the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections of one replica. A database takes some hundred; replicas share them.
+const MAX_CONNECTIONS: u32 = 10;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The pools. Nothing is opened before it is used.
+#[derive(Clone, Debug)]
+pub(super) enum Database {
+    /// A file. It takes one writer at a time, so that the writers queue here and not in the file's lock.
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    /// A server, shared between replicas.
+    Postgres(PgPool),
+}
+
+/// One statement in both spellings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sql {
+    pub(super) sqlite: &'static str,
+    pub(super) postgres: &'static str,
+}
+
+/// A statement over the rows of a JSON array, its first argument: the array stands between the two texts.
+macro_rules! over_rows {
+    ($before:literal, $after:literal) => {
+        $crate::ledger::database::Sql {
+            sqlite: concat!($before, " json_each($1) AS items ", $after),
+            postgres: concat!($before, " jsonb_array_elements($1::jsonb) AS items(value) ", $after),
+        }
+    };
+}
+
+/// Runs `$body` with the pool for reading as `$pool`.
+macro_rules! reading {
+    ($database:expr, |$pool:ident| $body:expr) => {
+        match $database {
+            $crate::ledger::database::Database::Sqlite { read: $pool, .. } => $body,
+            $crate::ledger::database::Database::Postgres($pool) => $body,
+        }
+    };
+}
+
+/// Runs `$body` in a transaction that may write, and commits it unless it fails. `$sql` picks a spelling.
+macro_rules! writing {
+    ($database:expr, |$transaction:ident, $sql:ident| $body:expr) => {
+        match $database {
+            $crate::ledger::database::Database::Sqlite { write, .. } => {
+                let $sql = |sql: $crate::ledger::database::Sql| sql.sqlite;
+                // A transaction that begins by reading could find the file locked when it comes to write.
+                let mut $transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                let done = $body;
+                $transaction.commit().await?;
+                done
+            }
+            $crate::ledger::database::Database::Postgres(pool) => {
+                let $sql = |sql: $crate::ledger::database::Sql| sql.postgres;
+                let mut $transaction = pool.begin().await?;
+                let done = $body;
+                $transaction.commit().await?;
+                done
+            }
+        }
+    };
+}
+
+pub(super) use {over_rows, reading, writing};
+
+impl Sql {
+    /// The spelling of `database`.
+    pub(super) const fn of(self, database: &Database) -> &'static str {
+        match database {
+            Database::Sqlite { .. } => self.sqlite,
+            Database::Postgres(_) => self.postgres,
+        }
+    }
+}
+
+impl Database {
+    /// The database at the configured address.
+    pub(super) fn new(config: &LedgerConfig) -> Result<Self, LedgerError> {
+        let url = config.url.expose_secret();
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url).map_err(LedgerError::Address)?;
+            return Ok(Self::sqlite(options));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(LedgerError::Address)?;
+        let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+        Ok(Self::Postgres(pool.connect_lazy_with(options.application_name("countersign"))))
+    }
+
+    fn sqlite(options: SqliteConnectOptions) -> Self {
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An answered grant outlives the machine's power, not only the process.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = |connections| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+            pool.connect_lazy_with(options.clone())
+        };
+        Self::Sqlite { read: pool(4), write: pool(1) }
+    }
+
+    /// Brings the tables up to date. Replicas that start together wait for each other.
+    pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
+        match self {
+            Self::Sqlite { write, .. } => SQLITE.run(write).await,
+            Self::Postgres(pool) => POSTGRES.run(pool).await,
+        }
+    }
+
+    /// How many batches may be written at once: a server overlaps its commits, a file cannot.
+    pub(super) const fn writers(&self) -> usize {
+        match self {
+            Self::Sqlite { .. } => 1,
+            Self::Postgres(_) => 3,
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}

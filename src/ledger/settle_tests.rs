@@ -1,0 +1,1 @@
+//! Every finding against every state.
