@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::{ArcSwap, Guard};
 use secrecy::SecretString;
 
 use crate::api::{Authentication, RateLimit};
@@ -26,13 +27,12 @@ pub struct AppState {
     pub authentication: Arc<Authentication>,
     /// How often one caller may call.
     pub rate_limit: Arc<RateLimit>,
-    /// What may be uploaded.
-    pub profiles: Arc<Profiles>,
+    profiles: Arc<ArcSwap<Profiles>>,
     /// The account to sign for.
     pub cloudinary: Arc<Cloudinary>,
     /// The Uploadcare project to sign for, if there is one.
     pub uploadcare: Option<Arc<Uploadcare>>,
-    /// The demo page, rendered once.
+    /// The demo page.
     pub demo: Arc<DemoPage>,
     draining: Arc<AtomicBool>,
 }
@@ -86,7 +86,7 @@ pub struct Uploadcare {
     pub webhook_secret: Option<SecretString>,
     /// Calls the provider.
     pub rest: RestApi,
-    /// The demo page, rendered once.
+    /// The demo page.
     pub page: UploadcarePage,
 }
 
@@ -104,11 +104,11 @@ impl AppState {
             admin: AdminApi::new(&account, clock.clone())?,
         };
         Ok(Self {
-            demo: Arc::new(DemoPage::new(&account, emulated, profiles.default_profile())),
+            demo: Arc::new(DemoPage::new(&account, emulated)),
             clock,
             authentication: Arc::new(authentication),
             rate_limit: Arc::new(rate_limit),
-            profiles: Arc::new(profiles),
+            profiles: Arc::new(ArcSwap::from_pointee(profiles)),
             cloudinary: Arc::new(cloudinary),
             uploadcare: None,
             draining: Arc::default(),
@@ -123,9 +123,20 @@ impl AppState {
             secure_delivery: account.secure_delivery.clone(),
             webhook_secret: account.webhook_secret.clone(),
             rest: RestApi::new(account, self.clock.clone())?,
-            page: UploadcarePage::new(account, emulated, self.profiles.uploadcare(None).ok()),
+            page: UploadcarePage::new(account, emulated),
         }));
         Ok(self)
+    }
+
+    /// What may be uploaded, as of now. A request asks once and lets go before it waits for anything: a reload must not
+    /// change the rules in its middle, and the old ones go with their last reader.
+    pub fn profiles(&self) -> Guard<Arc<Profiles>> {
+        self.profiles.load()
+    }
+
+    /// Puts `profiles` in the place of those before, for all clones and at once.
+    pub fn replace_profiles(&self, profiles: Profiles) {
+        self.profiles.store(Arc::new(profiles));
     }
 
     /// Whether the service is shutting down: it finishes what it has and wants no more.

@@ -93,8 +93,10 @@ pub(super) async fn delete(
     caller.may(Action::Delete)?;
     let items = parse_items(request.urls, &app)?;
     let assets = items.iter().filter_map(|item| item.target.asset().cloned());
-    let (owned, others): (Vec<_>, Vec<_>) =
-        assets.partition(|asset| app.profiles.owns(&caller, asset.public_id.as_str()));
+    let (owned, others): (Vec<_>, Vec<_>) = {
+        let profiles = app.profiles();
+        assets.partition(|asset| profiles.owns(&caller, asset.public_id.as_str()))
+    };
     let files = items.iter().filter_map(|item| item.target.file().cloned()).collect();
     let (mut reports, batches) = tokio::join!(
         app.cloudinary.admin.delete(&owned, TIME_LIMIT),

@@ -67,7 +67,7 @@ pub(super) async fn create(
         return Ok(ApiJson(DownloadResponse::new(url, lifetime_seconds, now)));
     }
     let download = Download::try_from(query)?;
-    if !app.profiles.owns(&caller, download.public_id.as_str()) {
+    if !app.profiles().owns(&caller, download.public_id.as_str()) {
         return Err(ApiError::AssetNotFound);
     }
     Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))

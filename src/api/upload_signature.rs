@@ -115,7 +115,8 @@ fn sign_one(
     profile: Option<&str>,
     request: UploadRequest,
 ) -> Result<SignatureResponse, ApiError> {
-    let profile = app.profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
+    let profiles = app.profiles();
+    let profile = profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
     let grant = profile.grant(caller, request, app.clock.now())?;
     Ok(SignatureResponse::sign(grant, &app.cloudinary))
 }
@@ -136,7 +137,8 @@ fn approve(
     profile: Option<&str>,
     asked: BTreeMap<String, ParamValue>,
 ) -> Result<Response, ApiError> {
-    let profile = app.profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
+    let profiles = app.profiles();
+    let profile = profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
     let params = profile.approve(caller, asked, app.clock.now())?;
     let signature = app.cloudinary.signer.sign(&params);
     Ok(NoStoreJson(ApprovedResponse { status: "success", signature }).into_response())

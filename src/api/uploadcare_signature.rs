@@ -48,7 +48,8 @@ pub(super) async fn create(
     ApiQuery(query): ApiQuery<UploadcareQuery>,
 ) -> Result<Response, ApiError> {
     let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
-    let profile = app.profiles.uploadcare(query.profile.as_deref())?;
+    let profiles = app.profiles();
+    let profile = profiles.uploadcare(query.profile.as_deref())?;
     let grant = profile.grant(&caller, app.clock.now())?;
     Ok(match &grant.token {
         None => NoStoreJson(SignatureResponse::sign(&grant, uploadcare)).into_response(),

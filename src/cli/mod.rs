@@ -11,6 +11,7 @@ mod lines;
 mod moments;
 mod output;
 mod profile;
+mod reload;
 mod serve;
 mod shell;
 mod shutdown;

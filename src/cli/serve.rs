@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{emulator, profile, runtime, shutdown};
+use super::{emulator, profile, reload, runtime, shutdown};
 use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
@@ -24,6 +24,7 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
+    let hangups = reload::hangups()?;
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
     let mut account = config.cloudinary;
@@ -41,9 +42,10 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         clock: Clock::system(),
     })?;
     if let Some(uploadcare) = &uploadcare {
-        warn_of_short_lifetimes(&state.profiles);
         state = state.with_uploadcare(uploadcare, beside.is_some())?;
+        reload::warn_of_short_lifetimes(&state.profiles());
     }
+    tokio::spawn(reload::at_each(hangups, config.profiles, state.clone()));
     tracing::info!(
         cloud = state.cloudinary.cloud,
         "countersign listens on http://{address} (demo page: /unsigned)"
@@ -53,20 +55,6 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         beside.stop().await;
     }
     Ok(())
-}
-
-/// Signatures that the component takes for expired at once still work, but cost a request for every file.
-fn warn_of_short_lifetimes(profiles: &Profiles) {
-    for profile in profiles.iter_uploadcare() {
-        if profile.is_shorter_than_the_components_threshold() {
-            tracing::warn!(
-                profile = profile.name(),
-                minutes = profile.lifetime_minutes(),
-                "the Uploadcare component asks for a signature for every file unless expires_in is above 10m, \
-                 or its secure-uploads-expire-threshold is lowered"
-            );
-        }
-    }
 }
 
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

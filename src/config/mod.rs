@@ -171,13 +171,25 @@ impl ServeArgs {
 impl ProfilesArgs {
     /// Reads the file, if one is named.
     pub fn read(&self, problems: &mut Problems) -> Option<ProfilesFile> {
-        let path = PathBuf::from(present(self.profiles_file.as_deref())?);
+        ProfilesFile::read(PathBuf::from(present(self.profiles_file.as_deref())?), problems)
+    }
+}
+
+impl ProfilesFile {
+    fn read(path: PathBuf, problems: &mut Problems) -> Option<Self> {
         let text = problems.take(
             "PROFILES_FILE",
             std::fs::read_to_string(&path)
                 .map_err(|error| format!("the file `{}` cannot be read: {error}", path.display())),
         )?;
-        Some(ProfilesFile { path, text })
+        Some(Self { path, text })
+    }
+
+    /// The file as it stands on disk now.
+    pub fn read_again(&self) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let file = Self::read(self.path.clone(), &mut problems);
+        problems.finish(file)
     }
 }
 

@@ -29,6 +29,11 @@ impl Problems {
         problems
     }
 
+    /// What is wrong, one sentence for each setting.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Hands out `value` if nothing is wrong.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {

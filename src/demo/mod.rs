@@ -1,5 +1,5 @@
-//! The demo pages and their assets: rendered once, compiled in. But for Uploadcare's own component nothing is loaded
-//! from elsewhere.
+//! The demo pages and their assets, compiled in; a page shows the profile that is in force when it is asked for. But for
+//! Uploadcare's own component nothing is loaded from elsewhere.
 
 mod uploadcare;
 
@@ -59,10 +59,11 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=3153600
 /// Caches must ask every time.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The page, ready to send.
+/// The page, but for the profile that it shows.
 #[derive(Debug)]
 pub struct DemoPage {
-    html: String,
+    cloud: String,
+    emulator: bool,
     content_security_policy: HeaderValue,
     asset_version: String,
 }
@@ -95,25 +96,30 @@ pub fn routes() -> Router<AppState> {
 }
 
 impl DemoPage {
-    /// Renders the page for an account and the profile that uploads without a name use.
-    pub fn new(account: &CloudinaryAccount, emulated: bool, profile: Option<&Profile>) -> Self {
-        let asset_version = asset_version();
-        let page = UnsignedPage {
-            cloud: &account.cloud,
+    /// The page for an account.
+    pub fn new(account: &CloudinaryAccount, emulated: bool) -> Self {
+        Self {
+            cloud: account.cloud.clone(),
             emulator: emulated,
+            content_security_policy: content_security_policy(account, emulated),
+            asset_version: asset_version(),
+        }
+    }
+
+    /// Renders the page for the profile that uploads without a name use.
+    fn html(&self, profile: Option<&Profile>) -> String {
+        let page = UnsignedPage {
+            cloud: &self.cloud,
+            emulator: self.emulator,
             profile: profile.map_or("", Profile::name),
             folder: profile.map_or("", Profile::folder),
             expires_in: &profile.map(|profile| profile.lifetime().to_string()).unwrap_or_default(),
             may_secure: profile.is_some_and(Profile::client_may_secure),
             version: env!("CARGO_PKG_VERSION"),
-            asset_version: &asset_version,
+            asset_version: &self.asset_version,
         };
-        Self {
-            // Rendering fails only when writing does, and writing to a string does not.
-            html: page.render().unwrap_or_default(),
-            content_security_policy: content_security_policy(account, emulated),
-            asset_version,
-        }
+        // Rendering fails only when writing does, and writing to a string does not.
+        page.render().unwrap_or_default()
     }
 }
 
@@ -149,7 +155,7 @@ async fn to_the_page() -> Response {
 async fn page(State(app): State<AppState>) -> Response {
     let headers =
         [(CONTENT_SECURITY_POLICY, app.demo.content_security_policy.clone()), (CACHE_CONTROL, REVALIDATE)];
-    (headers, Html(app.demo.html.clone())).into_response()
+    (headers, Html(app.demo.html(app.profiles().default_profile()))).into_response()
 }
 
 async fn asset(

@@ -39,11 +39,15 @@ const STYLE: ComponentFile = ComponentFile {
     integrity: "sha384-o+7M4TPbBTviYFWQUnMGyrLqDLJ1DzL5Y1k6muXVuhyagXNxMXq9FGpFWV0k1EHF",
 };
 
-/// The page, ready to send.
+/// The page, but for the profile that it shows.
 #[derive(Debug)]
 pub struct UploadcarePage {
-    html: String,
+    public_key: String,
+    upload_base: String,
+    cdn_base: String,
+    emulator: bool,
     content_security_policy: HeaderValue,
+    asset_version: String,
     bundle_dir: Option<PathBuf>,
 }
 
@@ -64,32 +68,40 @@ struct Page<'a> {
 }
 
 impl UploadcarePage {
-    /// Renders the page for a project and the profile that uploads without a name use.
-    pub fn new(account: &UploadcareAccount, emulated: bool, profile: Option<&UploadcareProfile>) -> Self {
-        let source = match account.bundle_dir {
+    /// The page for a project.
+    pub fn new(account: &UploadcareAccount, emulated: bool) -> Self {
+        Self {
+            public_key: account.public_key.clone(),
+            upload_base: account.upload_base.clone(),
+            cdn_base: account.cdn_base.clone(),
+            emulator: emulated,
+            content_security_policy: content_security_policy(account, emulated),
+            asset_version: asset_version(),
+            bundle_dir: account.bundle_dir.clone(),
+        }
+    }
+
+    /// Renders the page for the profile that uploads without a name use.
+    fn html(&self, profile: Option<&UploadcareProfile>) -> String {
+        let source = match self.bundle_dir {
             Some(_) => "/uploadcare/component",
             None => PUBLIC_CDN,
         };
-        let asset_version = asset_version();
         let page = Page {
-            public_key: &account.public_key,
-            upload_base: &account.upload_base,
-            cdn_base: &account.cdn_base,
-            emulator: emulated,
+            public_key: &self.public_key,
+            upload_base: &self.upload_base,
+            cdn_base: &self.cdn_base,
+            emulator: self.emulator,
             expires_in: profile.map_or(0, UploadcareProfile::lifetime_minutes),
             component_js: &format!("{source}/{}", SCRIPT.name),
             js_integrity: SCRIPT.integrity,
             component_css: &format!("{source}/{}", STYLE.name),
             css_integrity: STYLE.integrity,
             version: env!("CARGO_PKG_VERSION"),
-            asset_version: &asset_version,
+            asset_version: &self.asset_version,
         };
-        Self {
-            // Rendering fails only when writing does, and writing to a string does not.
-            html: page.render().unwrap_or_default(),
-            content_security_policy: content_security_policy(account, emulated),
-            bundle_dir: account.bundle_dir.clone(),
-        }
+        // Rendering fails only when writing does, and writing to a string does not.
+        page.render().unwrap_or_default()
     }
 }
 
@@ -112,7 +124,7 @@ pub(super) async fn page(State(app): State<AppState>) -> Result<Response, ApiErr
     let page = &app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?.page;
     let headers =
         [(CONTENT_SECURITY_POLICY, page.content_security_policy.clone()), (CACHE_CONTROL, REVALIDATE)];
-    Ok((headers, Html(page.html.clone())).into_response())
+    Ok((headers, Html(page.html(app.profiles().uploadcare(None).ok()))).into_response())
 }
 
 /// A file of the copy on this machine; the page's hashes judge whether it is the right one.

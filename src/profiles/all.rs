@@ -65,6 +65,11 @@ impl Profiles {
         self.iter().any(Profile::is_tracked)
     }
 
+    /// How many profiles there are.
+    pub fn count(&self) -> usize {
+        self.cloudinary.len() + self.uploadcare.len()
+    }
+
     /// Every profile, in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
         self.cloudinary.values()

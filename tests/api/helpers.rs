@@ -235,6 +235,16 @@ impl TestProcess {
         Self { child, address, stderr, log }
     }
 
+    /// Waits for a line of the log that holds `text`; everything that was logged since the last wait.
+    pub(crate) async fn logged(&mut self, text: &str) -> String {
+        let mut lines = String::new();
+        while !lines.contains(text) {
+            assert!(self.stderr.read_line(&mut lines).await.unwrap() > 0, "the process ended: {lines}");
+        }
+        self.log.push_str(&lines);
+        lines
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());

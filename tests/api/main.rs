@@ -13,6 +13,7 @@ mod edges;
 mod explain;
 mod logs;
 mod reference_defects;
+mod reload;
 mod rings;
 mod sign_from_body;
 mod upload_signature;
