@@ -14,6 +14,7 @@ pub mod telemetry;
 
 pub mod api;
 pub mod demo;
+pub mod settling;
 
 pub mod auth;
 pub mod delivery;

@@ -47,13 +47,14 @@ where
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let named = Named {
             began: Instant::now(),
             method: request.method().clone(),
             route: route_template(request.uri().path()),
             id: request_id(request.headers()),
         };
+        request.headers_mut().insert(X_REQUEST_ID, named.id.clone());
         Answering { inner: self.0.call(request), named: Some(named) }
     }
 }
@@ -123,10 +124,18 @@ fn route_template(path: &str) -> &'static str {
 }
 
 fn leads_to(template: &str, path: &str) -> bool {
-    match template.split_once('{') {
-        None => template == path,
-        Some((start, _)) => {
-            path.strip_prefix(start).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+    if !template.contains('{') {
+        return template == path;
+    }
+    let stands_for = |template: &str, segment: &str| {
+        if template.starts_with('{') { !segment.is_empty() } else { template == segment }
+    };
+    let (mut templates, mut segments) = (template.split('/'), path.split('/'));
+    loop {
+        match (templates.next(), segments.next()) {
+            (None, None) => return true,
+            (Some(template), Some(segment)) if stands_for(template, segment) => {}
+            _ => return false,
         }
     }
 }
@@ -181,6 +190,10 @@ mod tests {
             ("/static/", "-"),
             ("/static/a/b", "-"),
             ("/kyc/secret", "-"),
+            ("/uploads/0000", "/uploads/{id}"),
+            ("/uploads/0000/confirm", "/uploads/{id}/confirm"),
+            ("/uploads//confirm", "-"),
+            ("/uploads/0000/other", "-"),
         ] {
             assert_eq!(route_template(path), expected, "{path}");
         }

@@ -1,5 +1,6 @@
 //! What handlers take and give: callers, queries, bodies and answers, with errors in our own shape.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use validator::Validate;
 
 use super::ApiError;
 use crate::auth::Caller;
+use crate::outermost::X_REQUEST_ID;
 use crate::state::AppState;
 
 /// How long a client may take to send a body, in seconds.
@@ -185,5 +187,38 @@ impl<T: Serialize> IntoResponse for NoStoreJson<T> {
         let mut response = axum::Json(self.0).into_response();
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+}
+
+/// The id that the answer will carry, for what is kept beyond it.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The id as text.
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+impl FromRequestParts<AppState> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Self::Rejection> {
+        // The outermost layer has put it there, whatever the client sent.
+        Ok(Self(parts.headers.get(X_REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static("-"))))
+    }
+}
+
+/// A part of the path, read into `T`; what cannot be one leads nowhere.
+#[derive(Debug)]
+pub(super) struct ApiPath<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for ApiPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_malformed| ApiError::UploadNotFound)
     }
 }

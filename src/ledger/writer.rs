@@ -81,7 +81,9 @@ async fn run(database: Database, migrated: Arc<OnceCell<()>>, mut queue: mpsc::R
             let _ = written.await;
             // The other writers' batches began before.
             let _ = permits.acquire_many(u32::try_from(writers).unwrap_or(1)).await;
-            flushed.into_iter().for_each(|answer| drop(answer.send(())));
+            for answer in flushed {
+                let _ = answer.send(());
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One call of the Admin API.
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -29,17 +29,31 @@ impl AdminApi {
         form: &[(&str, &str)],
         deadline: Instant,
     ) -> Result<T, CallError> {
-        let calls = Calls {
+        self.calls().make(deadline, || self.request(method.clone(), path).form(form)).await
+    }
+
+    /// Reads, in the same way.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        deadline: Instant,
+    ) -> Result<T, CallError> {
+        let query = serde_urlencoded::to_string(query).unwrap_or_default();
+        self.calls().make(deadline, || self.request(Method::GET, &format!("{path}?{query}"))).await
+    }
+
+    fn calls(&self) -> Calls<'_> {
+        Calls {
             clock: &self.clock,
             credentials: [self.api_secret.expose_secret(), &self.api_key],
             message: |body| Some(serde_json::from_slice::<ErrorBody>(body).ok()?.error.message),
-        };
-        let request = || {
-            self.client
-                .request(method.clone(), format!("{}{path}", self.base))
-                .basic_auth(&self.api_key, Some(self.api_secret.expose_secret()))
-                .form(form)
-        };
-        calls.make(deadline, request).await
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("{}{path}", self.base))
+            .basic_auth(&self.api_key, Some(self.api_secret.expose_secret()))
     }
 }

@@ -8,11 +8,10 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::find::MAX_IDS_A_CALL;
 use super::{AdminApi, CallError};
 use crate::delivery::{AssetAddress, DeliveryType, ResourceType};
 
-/// The most ids the provider takes in one call.
-const MAX_IDS_A_CALL: usize = 100;
 /// How many calls are under way at once.
 const MAX_CALLS_IN_FLIGHT: usize = 8;
 

@@ -1,12 +1,14 @@
-//! Cloudinary's Admin API, as far as countersign calls it: deletion by public ids, and ping.
+//! Cloudinary's Admin API, as far as countersign calls it: looking up and deleting by public ids and folders, and ping.
 //!
 //! Source: <https://cloudinary.com/documentation/admin_api>.
 
 mod call;
 mod delete;
+mod find;
 
 pub use super::call::CallError;
 pub use delete::{BatchReport, DeleteResponse, Outcome};
+pub use find::{FolderReport, Found};
 
 use std::time::Duration;
 

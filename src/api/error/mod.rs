@@ -3,17 +3,26 @@
 //! A handler's error becomes a response without a body that carries a [`Failure`]; the outermost layer, which knows the
 //! request id, writes the envelope and logs the cause. The cause itself is never sent.
 
-use std::fmt::{self, Display};
+mod failure;
+mod invalid_item;
 
-use axum::Json;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+pub use failure::Failure;
+pub(super) use invalid_item::InvalidItem;
+
+use std::fmt::Display;
+
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::Forbidden;
+use crate::clock::UnixSeconds;
+use crate::ledger::{IssueError, LedgerError, QuotaExceeded};
 use crate::profiles::{ProfileNotFound, Refusal};
+
+/// When to come again after the ledger could not be reached, in seconds.
+const LEDGER_RETRY_SECONDS: u64 = 5;
 
 /// What a request can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +51,9 @@ pub enum ApiError {
     /// 404: there is no such asset, or it is not the caller's.
     #[error("there is no such asset")]
     AssetNotFound,
+    /// 404: there is no such grant, or it is not the caller's.
+    #[error("there is no such upload")]
+    UploadNotFound,
     /// 404: no such profile.
     #[error(transparent)]
     ProfileNotFound(#[from] ProfileNotFound),
@@ -58,6 +70,12 @@ pub enum ApiError {
     /// 408: the body did not arrive in time.
     #[error("the body did not arrive within {0} seconds")]
     BodyTimeout(u64),
+    /// 409: the grant was used, and is good for one upload.
+    #[error("the upload was used; ask for a new signature")]
+    GrantUsed,
+    /// 409: the grant is over.
+    #[error("the upload {0}; ask for a new signature")]
+    GrantOver(&'static str),
     /// 413: the body is longer than the route allows.
     #[error("the body is longer than {0} bytes")]
     BodyTooLarge(usize),
@@ -67,6 +85,12 @@ pub enum ApiError {
     /// 403 or 422: well-formed, but the profile says no to the caller, or to what they ask for.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// 422: a confirmation that the provider did not sign, or that is of another upload.
+    #[error("{0}")]
+    ConfirmationRefused(&'static str),
+    /// 401: a notification that the provider did not sign, or not lately.
+    #[error("the notification is not accepted: {0}")]
+    NotificationRefused(&'static str),
     /// 403: nobody in particular, from elsewhere.
     #[error("this route answers callers who are authenticated, or on the server's own machine")]
     InsidersOnly,
@@ -74,6 +98,14 @@ pub enum ApiError {
     #[error("too many requests; try again in {retry_after_seconds} s")]
     TooManyRequests {
         /// When the next one will be accepted, in seconds.
+        retry_after_seconds: u64,
+    },
+    /// 429: the caller's quota has no room for another upload.
+    #[error("{exceeded}")]
+    QuotaExceeded {
+        /// Which quota.
+        exceeded: QuotaExceeded,
+        /// When the next period begins, in seconds.
         retry_after_seconds: u64,
     },
     /// The error of one item of a list.
@@ -95,49 +127,33 @@ pub enum ApiError {
     /// 503: no token can be verified.
     #[error("tokens cannot be verified now: their issuer's keys could not be fetched")]
     IssuerUnreachable,
+    /// 503: the ledger cannot be reached, and without it nothing is signed that it must know of.
+    #[error("the ledger cannot be reached; nothing was signed or changed")]
+    LedgerUnreachable,
     /// 503: shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
 }
 
-/// One item of a list that breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct InvalidItem {
-    /// Its place in the list, from 0.
-    pub index: usize,
-    /// Which field of it, unless the whole item is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<&'static str>,
-    /// The rule it breaks.
-    pub message: String,
-}
-
-impl InvalidItem {
-    /// The most items that the message spells out; all of them are in `errors`.
-    const MOST_SPELLED_OUT: usize = 10;
-
-    fn sentence(items: &[Self]) -> String {
-        let spelled = items.iter().take(Self::MOST_SPELLED_OUT);
-        let mut parts: Vec<_> = spelled.map(ToString::to_string).collect();
-        if items.len() > Self::MOST_SPELLED_OUT {
-            let rest: Vec<_> =
-                items[Self::MOST_SPELLED_OUT..].iter().map(|item| item.index.to_string()).collect();
-            parts.push(format!("and the items {}", rest.join(", ")));
-        }
-        parts.join("; ")
-    }
-}
-
-impl Display for InvalidItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.field {
-            Some(field) => write!(f, "urls[{}].{field} {}", self.index, self.message),
-            None => write!(f, "urls[{}] {}", self.index, self.message),
-        }
+impl From<LedgerError> for ApiError {
+    fn from(error: LedgerError) -> Self {
+        tracing::error!(%error, "the ledger failed");
+        Self::LedgerUnreachable
     }
 }
 
 impl ApiError {
+    /// What a grant that was not kept means at `now`.
+    pub(super) fn of_issue(error: IssueError, now: UnixSeconds) -> Self {
+        match error {
+            IssueError::Unreachable => Self::LedgerUnreachable,
+            IssueError::QuotaExceeded(exceeded) => {
+                let wait = exceeded.resets_at.0.saturating_sub(now.0);
+                Self::QuotaExceeded { exceeded, retry_after_seconds: u64::try_from(wait).unwrap_or(1).max(1) }
+            }
+        }
+    }
+
     /// The same error, said to be of one item of a list.
     pub(super) fn at(self, place: impl Display) -> Self {
         Self::At { place: place.to_string(), error: Box::new(self) }
@@ -146,19 +162,27 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated
+            | Self::CredentialRefused
+            | Self::TokenExpired
+            | Self::NotificationRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::InsidersOnly => StatusCode::FORBIDDEN,
-            Self::ProfileNotFound(_) | Self::AssetNotFound | Self::NoUploadcare | Self::NoSecureDelivery => {
-                StatusCode::NOT_FOUND
-            }
+            Self::ProfileNotFound(_)
+            | Self::AssetNotFound
+            | Self::UploadNotFound
+            | Self::NoUploadcare
+            | Self::NoSecureDelivery => StatusCode::NOT_FOUND,
+            Self::GrantUsed | Self::GrantOver(_) => StatusCode::CONFLICT,
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
-            Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Refused(_) | Self::ConfirmationRefused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::IssuerUnreachable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ShuttingDown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::At { error, .. } => error.status(),
         }
     }
@@ -173,7 +197,12 @@ impl ApiError {
             Self::TokenExpired => "token_expired",
             Self::Forbidden(_) | Self::InsidersOnly => "forbidden",
             Self::AssetNotFound => "not_found",
+            Self::UploadNotFound => "upload_not_found",
             Self::ProfileNotFound(_) => "profile_not_found",
+            Self::GrantUsed => "grant_used",
+            Self::GrantOver(_) => "grant_over",
+            Self::ConfirmationRefused(_) => "confirmation_refused",
+            Self::NotificationRefused(_) => "notification_refused",
             Self::NoUploadcare | Self::NoSecureDelivery => "uploadcare_not_configured",
             Self::BodyTimeout(_) => "body_timeout",
             Self::BodyTooLarge(_) => "body_too_large",
@@ -181,6 +210,8 @@ impl ApiError {
             Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
             Self::TooManyRequests { .. } => "too_many_requests",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::LedgerUnreachable => "ledger_unreachable",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::IssuerUnreachable => "issuer_unreachable",
             Self::ShuttingDown => "shutting_down",
@@ -196,8 +227,11 @@ impl IntoResponse for ApiError {
         match self {
             Self::ProviderFailed { data, .. } => failure.data = Some(data),
             Self::InvalidItems(items) => failure.errors = items,
-            Self::TooManyRequests { retry_after_seconds } => {
+            Self::TooManyRequests { retry_after_seconds } | Self::QuotaExceeded { retry_after_seconds, .. } => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            }
+            Self::LedgerUnreachable => {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(LEDGER_RETRY_SECONDS));
             }
             Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => {
                 response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -209,51 +243,3 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A failure on its way out; the outermost layer adds the request id.
-#[derive(Clone, Debug, Serialize)]
-pub struct Failure {
-    status: &'static str,
-    message: String,
-    /// The failure in one word, for programs and logs.
-    pub code: &'static str,
-    #[serde(rename = "requestId")]
-    request_id: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<InvalidItem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Value>,
-}
-
-impl Failure {
-    /// A failure with a public message.
-    fn new(code: &'static str, message: impl Display) -> Self {
-        let message = message.to_string();
-        Self { status: "failed", message, code, request_id: String::new(), errors: Vec::new(), data: None }
-    }
-
-    /// What a bare error status means, for answers that no handler wrote.
-    pub fn of_status(status: StatusCode) -> Self {
-        match status {
-            StatusCode::NOT_FOUND => Self::new("not_found", "there is nothing at this path"),
-            StatusCode::METHOD_NOT_ALLOWED => Self::new(
-                "method_not_allowed",
-                "this path does not know the method; the Allow header lists those it knows",
-            ),
-            StatusCode::GATEWAY_TIMEOUT => Self::new("timeout", "the request took too long"),
-            status if status.is_server_error() => {
-                Self::new("internal_error", "something went wrong on this server")
-            }
-            _ => Self::new("bad_request", "the request cannot be read"),
-        }
-    }
-
-    /// The answer in the envelope of failures, with the headers that were set before, such as Allow.
-    pub fn respond(mut self, status: StatusCode, mut headers: HeaderMap, request_id: &str) -> Response {
-        request_id.clone_into(&mut self.request_id);
-        headers.remove(CONTENT_LENGTH);
-        headers.remove(CONTENT_TYPE);
-        let mut response = (status, Json(self)).into_response();
-        response.headers_mut().extend(headers);
-        response
-    }
-}

@@ -1,0 +1,103 @@
+//! Erasing a person: everything of one caller, from the ledger and from the folders that are theirs alone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{By, Settling, deleted_asset};
+use crate::ledger::{LedgerError, State};
+use crate::profiles::{Profile, Profiles, UploadId};
+use crate::providers::cloudinary::{FolderReport, Outcome};
+
+/// How long the provider may take for all of it.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// What was erased.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Erasure {
+    /// Whose.
+    pub subject: String,
+    /// Grants of theirs, and what became of the asset of each.
+    pub uploads: Vec<ErasedUpload>,
+    /// Folders of theirs, by name space.
+    pub folders: Vec<FolderReport>,
+}
+
+/// One grant of the person.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasedUpload {
+    upload_id: UploadId,
+    public_id: String,
+    /// `withdrawn`: it was not used, and what comes with it is deleted. `deleted`, `not_found`, or `failed`.
+    outcome: &'static str,
+}
+
+impl Erasure {
+    /// How many grants and name spaces may still hold something.
+    pub fn left(&self) -> usize {
+        self.uploads.iter().filter(|upload| upload.outcome == "failed").count()
+            + self.folders.iter().filter(|folder| folder.error.is_some()).count()
+    }
+}
+
+impl Settling {
+    /// Deletes everything of `subject`. Can be repeated; what failed is in the report.
+    pub async fn erase(
+        &self,
+        subject: &str,
+        profiles: &Profiles,
+        by: By<'_>,
+    ) -> Result<Erasure, LedgerError> {
+        let mut erasure = Erasure { subject: subject.to_owned(), ..Erasure::default() };
+        if profiles.need_the_ledger() {
+            self.erase_uploads(&mut erasure, by).await?;
+        }
+        let folders: BTreeSet<_> =
+            profiles.iter().filter_map(|profile: &Profile| profile.folder_of(subject)).collect();
+        for folder in folders {
+            erasure.folders.extend(self.admin.delete_folder(&folder, TIME_LIMIT).await);
+        }
+        Ok(erasure)
+    }
+
+    async fn erase_uploads(&self, erasure: &mut Erasure, by: By<'_>) -> Result<(), LedgerError> {
+        let entries = self.ledger.undeleted(&erasure.subject).await?;
+        let mut assets = Vec::new();
+        for entry in &entries {
+            // Whoever holds its signature may still use it.
+            if entry.state == State::Issued {
+                self.withdraw(entry.clone(), by).await?;
+            }
+            assets.extend(entry.addresses());
+        }
+        let reports = self.admin.delete(&assets, TIME_LIMIT).await;
+        let outcomes: Vec<_> = reports.into_iter().flat_map(|report| report.outcomes).collect();
+        let mut gone = Vec::new();
+        for entry in entries {
+            let own: Vec<_> =
+                outcomes.iter().filter(|(asset, _)| asset.public_id.as_str() == entry.public_id).collect();
+            let any = |wanted: fn(&Outcome) -> bool| own.iter().any(|(_, outcome)| wanted(outcome));
+            let outcome = if any(|outcome| matches!(outcome, Outcome::Failed(_))) {
+                "failed"
+            } else if any(|outcome| *outcome == Outcome::Deleted) {
+                "deleted"
+            } else if entry.state == State::Issued {
+                "withdrawn"
+            } else {
+                "not_found"
+            };
+            if outcome != "failed" {
+                let asset = own.iter().find(|(_, outcome)| *outcome == Outcome::Deleted).or(own.first());
+                gone.extend(asset.map(|(asset, _)| deleted_asset(Some(entry.id), asset)));
+            }
+            erasure.uploads.push(ErasedUpload { upload_id: entry.id, public_id: entry.public_id, outcome });
+        }
+        if !gone.is_empty() {
+            self.ledger.deleted(&gone, self.clock.now(), by.subject, by.request_id).await?;
+        }
+        Ok(())
+    }
+}
