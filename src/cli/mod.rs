@@ -54,7 +54,7 @@ enum Command {
     InspectUrl(Box<inspect_url::InspectUrlCommand>),
     /// Check the configuration, and with --online whether the provider agrees
     Check(Box<check::CheckCommand>),
-    /// Look at a profile: what it would sign
+    /// Look at profiles: what they would sign, and whether they still do
     Profile(profile::ProfileCommand),
     /// Make keys for callers
     ApiKey(api_key::ApiKeyCommand),

@@ -187,7 +187,8 @@ impl ApiError {
         }
     }
 
-    fn code(&self) -> &'static str {
+    /// The failure in one word, for programs.
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::InvalidQuery(_) => "invalid_query",
             Self::InvalidBody(_) => "invalid_body",

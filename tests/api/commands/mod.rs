@@ -7,6 +7,7 @@ mod explain;
 mod files;
 mod inspect_url;
 mod mutated_urls;
+mod profile_test;
 mod sign;
 mod small;
 

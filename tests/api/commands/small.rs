@@ -84,7 +84,9 @@ async fn manual_pages_come_one_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run("", &["man", folder.path().to_str().unwrap()], "").await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    for page in ["countersign.1", "countersign-sign.1", "countersign-api-key-new.1"] {
+    for page in
+        ["countersign.1", "countersign-sign.1", "countersign-profile-test.1", "countersign-api-key-new.1"]
+    {
         let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
         assert!(text.contains(".TH") && text.contains("SYNOPSIS"), "{page}");
     }

@@ -1,4 +1,7 @@
-//! `countersign profile explain`: what a profile would sign for a caller, or why not.
+//! `countersign profile`: what a profile would sign for a caller, or why not; and whether it still does.
+
+mod case;
+mod test;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +35,8 @@ pub(super) struct ProfileCommand {
 enum Action {
     /// Say what a profile would sign for a caller, or why it would not
     Explain(ExplainProfile),
+    /// Hold the profiles to a file of cases: what they must sign, and what they must refuse
+    Test(test::TestProfiles),
 }
 
 /// What a caller would ask for.
@@ -86,7 +91,13 @@ pub(super) fn read_file(args: &ProfilesArgs) -> Result<Profiles, Problems> {
 }
 
 pub(super) fn run(command: &ProfileCommand) -> anyhow::Result<Answer> {
-    let Action::Explain(command) = &command.action;
+    match &command.action {
+        Action::Explain(command) => explain(command),
+        Action::Test(command) => test::run(command),
+    }
+}
+
+fn explain(command: &ExplainProfile) -> anyhow::Result<Answer> {
     let profiles = read_file(&command.profiles)?;
     let profile = profiles.get(&command.name).map_err(|error| Usage(error.to_string()))?;
     let request = command.request()?;
