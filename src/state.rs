@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use secrecy::SecretString;
 
-use crate::api::{Authentication, RateLimit};
+use crate::api::{Authentication, RateLimit, SeenNotifications};
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, SecureDelivery, UploadcareAccount};
 use crate::delivery::OurDelivery;
 use crate::delivery::uploadcare::OurCdn;
 use crate::demo::{DemoPage, UploadcarePage};
+use crate::ledger::Ledger;
 use crate::profiles::Profiles;
 use crate::providers::NoClient;
 use crate::providers::cloudinary::AdminApi;
 use crate::providers::uploadcare::RestApi;
+use crate::settling::Settling;
 use crate::signing::cloudinary::Signer;
 
 /// The service's state. Clones share everything.
@@ -30,6 +32,12 @@ pub struct AppState {
     profiles: Arc<ArcSwap<Profiles>>,
     /// The account to sign for.
     pub cloudinary: Arc<Cloudinary>,
+    /// Which grants there are, and what became of them.
+    pub ledger: Ledger,
+    /// Where the provider can tell us of uploads.
+    pub notification_url: Option<Arc<str>>,
+    /// What it told us of late.
+    pub seen_notifications: Arc<SeenNotifications>,
     /// The Uploadcare project to sign for, if there is one.
     pub uploadcare: Option<Arc<Uploadcare>>,
     /// The demo page.
@@ -50,6 +58,10 @@ pub struct AppSettings {
     pub rate_limit: RateLimit,
     /// What may be uploaded.
     pub profiles: Profiles,
+    /// Where grants are kept, once a profile needs it.
+    pub ledger: Ledger,
+    /// Where the provider reaches this server, without a slash at the end.
+    pub public_url: Option<String>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -93,7 +105,16 @@ pub struct Uploadcare {
 impl AppState {
     /// The state of a service.
     pub fn new(settings: AppSettings) -> Result<Self, NoClient> {
-        let AppSettings { account, emulated, authentication, rate_limit, profiles, clock } = settings;
+        let AppSettings {
+            account,
+            emulated,
+            authentication,
+            rate_limit,
+            profiles,
+            ledger,
+            public_url,
+            clock,
+        } = settings;
         let cloudinary = Cloudinary {
             cloud: account.cloud.clone(),
             api_key: account.api_key.clone(),
@@ -110,6 +131,9 @@ impl AppState {
             rate_limit: Arc::new(rate_limit),
             profiles: Arc::new(ArcSwap::from_pointee(profiles)),
             cloudinary: Arc::new(cloudinary),
+            ledger,
+            notification_url: public_url.map(|url| format!("{url}/webhooks/cloudinary").into()),
+            seen_notifications: Arc::default(),
             uploadcare: None,
             draining: Arc::default(),
         })
@@ -137,6 +161,15 @@ impl AppState {
     /// Puts `profiles` in the place of those before, for all clones and at once.
     pub fn replace_profiles(&self, profiles: Profiles) {
         self.profiles.store(Arc::new(profiles));
+    }
+
+    /// What settles grants.
+    pub fn settling(&self) -> Settling {
+        Settling {
+            ledger: self.ledger.clone(),
+            admin: self.cloudinary.admin.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// Whether the service is shutting down: it finishes what it has and wants no more.

@@ -1,5 +1,7 @@
 //! `/callers/{sub}/assets`: erases everything of one person, for administrators.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 
 use super::ApiError;
@@ -18,7 +20,7 @@ pub(super) async fn erase(
     request_id: RequestId,
 ) -> Result<ApiJson<Erasure>, ApiError> {
     caller.may(Action::Administer)?;
-    let profiles = app.profiles();
+    let profiles = Arc::clone(&app.profiles());
     let by = by(SettledBy::Owner, &caller, &request_id);
     let erasure = app.settling().erase(&subject, &profiles, by).await?;
     match erasure.left() {

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use tower_http::timeout::TimeoutLayer;
 use validator::Validate;
 
-use super::ApiError;
 use super::delete_uploadcare::{self, FilesResponse};
 use super::error::InvalidItem;
-use super::extract::{ApiBody, ApiJson};
+use super::extract::{ApiBody, ApiJson, RequestId};
+use super::{ApiError, ownership};
 use crate::auth::{Action, Caller};
 use crate::delivery::uploadcare::FileId;
 use crate::delivery::{
@@ -88,20 +88,19 @@ struct UrlResult {
 pub(super) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
+    request_id: RequestId,
     ApiBody(request): ApiBody<DeleteRequest, MAX_BODY_BYTES>,
 ) -> Result<ApiJson<DeleteFilesResponse>, ApiError> {
     caller.may(Action::Delete)?;
     let items = parse_items(request.urls, &app)?;
     let assets = items.iter().filter_map(|item| item.target.asset().cloned());
-    let (owned, others): (Vec<_>, Vec<_>) = {
-        let profiles = app.profiles();
-        assets.partition(|asset| profiles.owns(&caller, asset.public_id.as_str()))
-    };
+    let (owned, others) = ownership::split(&app, &caller, assets).await?;
     let files = items.iter().filter_map(|item| item.target.file().cloned()).collect();
     let (mut reports, batches) = tokio::join!(
         app.cloudinary.admin.delete(&owned, TIME_LIMIT),
         delete_uploadcare::delete(&app, &caller, files, TIME_LIMIT),
     );
+    ownership::note_deletions(&app, &caller, &reports, &request_id).await;
     // What is not the caller's is answered as if it were not there, and the provider is not asked.
     reports.extend(BatchReport::all_not_found(&others));
     let failed = reports.iter().any(|report| report.error.is_some());

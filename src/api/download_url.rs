@@ -3,11 +3,11 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::extract::{ApiJson, ApiQuery, breaks, true_or_false};
-use super::{ApiError, download_uploadcare};
+use super::extract::{ApiJson, ApiQuery, RequestId, breaks, true_or_false};
+use super::{ApiError, download_uploadcare, ownership};
 use crate::auth::{Action, Caller};
 use crate::clock::UnixSeconds;
-use crate::delivery::{DeliveryType, PublicId, ResourceType};
+use crate::delivery::{AssetAddress, DeliveryType, PublicId, ResourceType};
 use crate::signing::cloudinary::DownloadRequest;
 use crate::state::{AppState, Cloudinary};
 
@@ -57,6 +57,7 @@ pub(super) struct DownloadResponse {
 pub(super) async fn create(
     State(app): State<AppState>,
     caller: Caller,
+    request_id: RequestId,
     ApiQuery(query): ApiQuery<DownloadQuery>,
 ) -> Result<ApiJson<DownloadResponse>, ApiError> {
     caller.may(Action::Download)?;
@@ -67,9 +68,11 @@ pub(super) async fn create(
         return Ok(ApiJson(DownloadResponse::new(url, lifetime_seconds, now)));
     }
     let download = Download::try_from(query)?;
-    if !app.profiles().owns(&caller, download.public_id.as_str()) {
+    let asset = download.asset();
+    if !ownership::is_owned(&app, &caller, &asset).await? {
         return Err(ApiError::AssetNotFound);
     }
+    ownership::note_download(&app, &caller, &asset, &request_id);
     Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))
 }
 
@@ -163,6 +166,11 @@ fn parse_lifetime(text: Option<&str>) -> Result<i64, ApiError> {
 }
 
 impl Download {
+    fn asset(&self) -> AssetAddress {
+        let Self { resource_type, delivery_type, .. } = *self;
+        AssetAddress { resource_type, delivery_type, public_id: self.public_id.clone() }
+    }
+
     fn sign(&self, cloudinary: &Cloudinary, now: UnixSeconds) -> DownloadResponse {
         let expires_at = now.plus(self.lifetime_seconds);
         let request = DownloadRequest {

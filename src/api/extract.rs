@@ -118,7 +118,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, ApiError> {
+/// The whole body, as it came.
+pub(super) async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, ApiError> {
     // A client that waits for `100 Continue` learns of its mistake before it sends anything.
     if request.headers().contains_key(EXPECT) && declared_length(request.headers()) > max_bytes as u64 {
         return Err(ApiError::BodyTooLarge(max_bytes));

@@ -1,6 +1,7 @@
 //! The JSON edge: every path on one screen.
 
 mod authentication;
+mod callers;
 mod delete_files;
 mod delete_uploadcare;
 mod download_uploadcare;
@@ -8,14 +9,19 @@ mod download_url;
 mod error;
 mod explain;
 mod extract;
+mod granting;
 mod health;
+mod ownership;
 mod rate_limit;
 mod upload_signature;
 mod uploadcare_signature;
+mod uploads;
+mod webhooks;
 
 pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
 pub use rate_limit::RateLimit;
+pub use webhooks::SeenNotifications;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
@@ -29,6 +35,11 @@ pub const PATHS: &[&str] = &[
     "/delete-files",
     "/uploadcare-signature",
     "/api/uploadcare-signature",
+    "/uploads",
+    "/uploads/{id}",
+    "/uploads/{id}/confirm",
+    "/callers/{sub}/assets",
+    "/webhooks/cloudinary",
     "/explain",
     "/livez",
     "/readyz",
@@ -43,6 +54,11 @@ pub fn routes() -> Router<AppState> {
         .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
         .route("/uploadcare-signature", get(uploadcare_signature::create))
         .route("/api/uploadcare-signature", get(uploadcare_signature::create))
+        .route("/uploads", get(uploads::list))
+        .route("/uploads/{id}", get(uploads::show).delete(uploads::delete))
+        .route("/uploads/{id}/confirm", post(uploads::confirm))
+        .route("/callers/{sub}/assets", delete(callers::erase))
+        .route("/webhooks/cloudinary", post(webhooks::cloudinary))
         .route("/explain", post(explain::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

@@ -1,5 +1,5 @@
-//! `/upload-signature`: signs uploads. GET for one, POST for parameters of the client's own, many at once, or the
-//! parameters that an upload widget composed.
+//! `/upload-signature`: signs uploads. GET for one, POST for parameters of the client's own, many at once, the
+//! parameters that an upload widget composed, or one more signature for an upload that was not used.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::ApiError;
-use super::extract::{ApiBody, ApiJson, ApiQuery, NoStoreJson, breaks, true_or_false};
+use super::extract::{ApiBody, ApiJson, ApiQuery, NoStoreJson, RequestId, breaks, true_or_false};
+use super::granting::{Granted, Kept, QuotaLine};
+use super::{ApiError, granting};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
-use crate::profiles::{DEFAULT_PROFILE, Grant, NotAnUploadResourceType, UploadRequest, UploadResourceType};
+use crate::profiles::{
+    DEFAULT_PROFILE, NotAnUploadResourceType, UploadId, UploadRequest, UploadResourceType,
+};
 use crate::signing::{ParamValue, Params, Signature};
 use crate::state::{AppState, Cloudinary};
 
@@ -28,7 +31,7 @@ pub(super) struct SignatureQuery {
     resource_type: Option<String>,
 }
 
-/// What a client asks for in a body: one upload, `uploads`, or `paramsToSign`.
+/// What a client asks for in a body: one upload, `uploads`, `paramsToSign`, or a renewal by `uploadId`.
 #[derive(Debug, Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignatureRequest {
@@ -40,6 +43,8 @@ pub(super) struct SignatureRequest {
     uploads: Option<Vec<UploadItem>>,
     #[serde(rename = "paramsToSign")]
     params_to_sign: Option<BTreeMap<String, ParamValue>>,
+    #[serde(rename = "uploadId")]
+    upload_id: Option<String>,
 }
 
 /// One of many uploads.
@@ -65,6 +70,10 @@ pub(super) struct SignatureResponse {
     expires_at: UnixSeconds,
     server_time: UnixSeconds,
     upload_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload_id: Option<UploadId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<BTreeMap<&'static str, QuotaLine>>,
 }
 
 /// The answer to `paramsToSign`: widgets read the top level.
@@ -78,25 +87,44 @@ struct ApprovedResponse {
 pub(super) async fn create(
     State(app): State<AppState>,
     caller: Caller,
+    request_id: RequestId,
     ApiQuery(query): ApiQuery<SignatureQuery>,
 ) -> Result<ApiJson<SignatureResponse>, ApiError> {
-    sign_one(&app, &caller, query.profile.as_deref(), query.request()?).map(ApiJson)
+    let granted = granting::grant(&app, &caller, query.profile.as_deref(), query.request()?)?;
+    let kept = granted.keep(&app, &request_id).await?;
+    Ok(ApiJson(SignatureResponse::sign(kept, &app.cloudinary)))
 }
 
-/// Signs what the body asks for: one upload, up to 100, or a widget's parameters.
+/// Signs what the body asks for: one upload, up to 100, a widget's parameters, or an unused upload once more.
 pub(super) async fn create_from_body(
     State(app): State<AppState>,
     caller: Caller,
+    request_id: RequestId,
     ApiQuery(query): ApiQuery<ProfileQuery>,
     ApiBody(mut request): ApiBody<SignatureRequest, MAX_BODY_BYTES>,
 ) -> Result<Response, ApiError> {
     request.take_profile_of(query)?;
-    match (request.uploads.take(), request.params_to_sign.take()) {
-        (None, None) => Ok(ApiJson(request.into_item().sign(&app, &caller)?).into_response()),
-        (Some(uploads), None) if request.is_otherwise_empty() => sign_many(&app, &caller, uploads),
-        (None, Some(asked)) if request.names_a_profile_at_most() => approve(&app, &caller, request.profile.as_deref(), asked),
+    let answer = |kept| SignatureResponse::sign(kept, &app.cloudinary);
+    match (request.uploads.take(), request.params_to_sign.take(), request.upload_id.take()) {
+        (None, None, None) => {
+            let kept = request.into_item().grant(&app, &caller)?.keep(&app, &request_id).await?;
+            Ok(ApiJson(answer(kept)).into_response())
+        }
+        (Some(uploads), None, None) if request.is_otherwise_empty() => {
+            let granted = grant_many(&app, &caller, uploads)?;
+            let kept = granting::keep_all(&app, &caller, granted, &request_id).await?;
+            Ok(ApiJson(kept.into_iter().map(answer).collect::<Vec<_>>()).into_response())
+        }
+        (None, Some(asked), None) if request.names_a_profile_at_most() => {
+            approve(&app, &caller, request.profile.as_deref(), asked)
+        }
+        (None, None, Some(id)) if request.is_otherwise_empty() => {
+            let kept = granting::renew(&app, &caller, &id, &request_id).await?;
+            Ok(ApiJson(answer(kept)).into_response())
+        }
         _ => Err(ApiError::InvalidBody(
-            "the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, or `paramsToSign`"
+            "the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, `paramsToSign`, \
+             or `uploadId`"
                 .to_owned(),
         )),
     }
@@ -109,25 +137,12 @@ pub(super) struct ProfileQuery {
     profile: Option<String>,
 }
 
-fn sign_one(
-    app: &AppState,
-    caller: &Caller,
-    profile: Option<&str>,
-    request: UploadRequest,
-) -> Result<SignatureResponse, ApiError> {
-    let profiles = app.profiles();
-    let profile = profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
-    let grant = profile.grant(caller, request, app.clock.now())?;
-    Ok(SignatureResponse::sign(grant, &app.cloudinary))
-}
-
-/// All or none: the first upload that is refused is named by its index.
-fn sign_many(app: &AppState, caller: &Caller, uploads: Vec<UploadItem>) -> Result<Response, ApiError> {
-    let sign = |(index, upload): (usize, UploadItem)| {
-        upload.sign(app, caller).map_err(|error| error.at(format_args!("uploads[{index}]")))
+/// The first upload that is refused is named by its index.
+fn grant_many(app: &AppState, caller: &Caller, uploads: Vec<UploadItem>) -> Result<Vec<Granted>, ApiError> {
+    let grant = |(index, upload): (usize, UploadItem)| {
+        upload.grant(app, caller).map_err(|error| error.at(format_args!("uploads[{index}]")))
     };
-    let signed: Vec<_> = uploads.into_iter().enumerate().map(sign).collect::<Result<_, _>>()?;
-    Ok(ApiJson(signed).into_response())
+    uploads.into_iter().enumerate().map(grant).collect()
 }
 
 /// Signs a widget's own parameters, if they are what the profile fixes or opens.
@@ -187,7 +202,7 @@ impl SignatureRequest {
 }
 
 impl UploadItem {
-    fn sign(self, app: &AppState, caller: &Caller) -> Result<SignatureResponse, ApiError> {
+    fn grant(self, app: &AppState, caller: &Caller) -> Result<Granted, ApiError> {
         let resource_type = parse_resource_type(self.resource_type.as_deref())
             .map_err(|error| ApiError::InvalidBody(format!("resource_type {error}")))?;
         let request = UploadRequest {
@@ -195,12 +210,13 @@ impl UploadItem {
             resource_type,
             params: self.params,
         };
-        sign_one(app, caller, self.profile.as_deref(), request)
+        granting::grant(app, caller, self.profile.as_deref(), request)
     }
 }
 
 impl SignatureResponse {
-    fn sign(grant: Grant, cloudinary: &Cloudinary) -> Self {
+    fn sign(kept: Kept, cloudinary: &Cloudinary) -> Self {
+        let Kept { grant, upload_id, quota } = kept;
         let (signature, manual_signature) = cloudinary.signer.sign_with_manual(&grant.params);
         Self {
             signature,
@@ -212,6 +228,8 @@ impl SignatureResponse {
             server_time: grant.issued_at,
             upload_url: format!("{}/{}/upload", cloudinary.api_base, grant.resource_type.as_str()),
             payload: grant.params,
+            upload_id,
+            quota,
         }
     }
 }

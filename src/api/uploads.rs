@@ -81,7 +81,8 @@ pub(super) async fn list(
     ApiQuery(query): ApiQuery<UploadsQuery>,
 ) -> Result<ApiJson<UploadsResponse>, ApiError> {
     let limit = query.limit()?;
-    let page = Page { subject: query.subject(&caller)?, state: query.state()?, before: query.cursor()?, limit };
+    let page =
+        Page { subject: query.subject(&caller)?, state: query.state()?, before: query.cursor()?, limit };
     let entries = app.ledger.list(page).await?;
     let is_full = u32::try_from(entries.len()).is_ok_and(|found| found == limit);
     let next_cursor = entries.last().map(|last| last.id).filter(|_| is_full);

@@ -37,9 +37,10 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may do `action`. Where callers are not told apart, everybody may.
+    /// Whether the caller may do `action`. Where callers are not told apart, everybody may do all but administer.
     pub fn may(&self, action: Action) -> Result<(), Forbidden> {
         match self {
+            Self::Anonymous if action == Action::Administer => Err(Forbidden { scope: action.scope() }),
             Self::Known(subject) if !subject.has_scope(action.scope()) && !subject.is_admin() => {
                 Err(Forbidden { scope: action.scope() })
             }
@@ -53,6 +54,11 @@ impl Caller {
             Self::Anonymous => true,
             Self::Known(subject) => subject.is_admin(),
         }
+    }
+
+    /// Whether the caller is a known administrator.
+    pub fn is_admin(&self) -> bool {
+        matches!(self, Self::Known(subject) if subject.is_admin())
     }
 
     /// Whether the caller holds `scope`; nobody in particular holds none.
@@ -81,6 +87,8 @@ pub enum Action {
     Download,
     /// Delete assets.
     Delete,
+    /// Reach what is another's, and erase a person.
+    Administer,
 }
 
 impl Action {
@@ -88,6 +96,7 @@ impl Action {
         match self {
             Self::Download => "download",
             Self::Delete => "delete",
+            Self::Administer => "admin",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod api_key;
+mod audit;
 mod check;
 mod delete;
 mod download_url;
@@ -16,6 +17,7 @@ mod serve;
 mod shell;
 mod shutdown;
 mod sign;
+mod sweep;
 
 use std::io;
 use std::ops::BitAndAssign;
@@ -56,6 +58,10 @@ enum Command {
     Check(Box<check::CheckCommand>),
     /// Look at profiles: what they would sign, and whether they still do
     Profile(profile::ProfileCommand),
+    /// Ask the provider what became of grants that ran out; delete what nobody granted
+    Sweep(Box<sweep::SweepCommand>),
+    /// Print who did what to which upload, when
+    Audit(Box<audit::AuditCommand>),
     /// Make keys for callers
     ApiKey(api_key::ApiKeyCommand),
     /// Print a shell's completion script
@@ -122,6 +128,8 @@ fn perform(matches: &ArgMatches, dot_env: &DotEnv) -> anyhow::Result<Answer> {
         Command::InspectUrl(command) => inspect_url::run(&command),
         Command::Check(command) => check::run(&command, &check::Sources { flags, dot_env }),
         Command::Profile(command) => profile::run(&command),
+        Command::Sweep(command) => sweep::run(&command),
+        Command::Audit(command) => audit::run(&command),
         Command::ApiKey(command) => api_key::run(&command),
         Command::Completions(command) => shell::completions(&command, Cli::command()),
         Command::Man(command) => shell::man(&command, Cli::command()),

@@ -7,11 +7,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{emulator, profile, reload, runtime, shutdown};
+use super::{emulator, profile, reload, runtime, shutdown, sweep};
 use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs, UploadcareAccount};
+use crate::ledger::Ledger;
 use crate::profiles::Profiles;
 use crate::state::{AppSettings, AppState};
 use crate::telemetry;
@@ -39,6 +40,9 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         authentication: Authentication::new(config.auth)?,
         rate_limit: RateLimit::new(config.rate_limit),
         profiles,
+        ledger: Ledger::new(&config.ledger)?,
+        // The emulator on this machine reaches us where everybody does.
+        public_url: config.public_url.or_else(|| beside.is_some().then(|| format!("http://{address}"))),
         clock: Clock::system(),
     })?;
     if let Some(uploadcare) = &uploadcare {
@@ -46,11 +50,14 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         reload::warn_of_short_lifetimes(&state.profiles());
     }
     tokio::spawn(reload::at_each(hangups, config.profiles, state.clone()));
+    tokio::spawn(sweep::keep_sweeping(state.clone(), config.sweep_every));
+    let ledger = state.ledger.clone();
     tracing::info!(
         cloud = state.cloudinary.cloud,
         "countersign listens on http://{address} (demo page: /unsigned)"
     );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
+    ledger.close().await;
     if let Some(beside) = beside {
         beside.stop().await;
     }

@@ -147,7 +147,7 @@ impl CloudinaryArgs {
     }
 
     /// Says how to name an account, unless something about one has been said already.
-    pub(super) fn explain_absence(&self, problems: &mut Problems) {
+    pub fn explain_absence(&self, problems: &mut Problems) {
         let given = [
             &self.cloudinary_url,
             &self.cloudinary_url_file,

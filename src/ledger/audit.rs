@@ -99,19 +99,19 @@ pub struct AuditLine {
 }
 
 impl Ledger {
-    /// Notes that something happened to an asset. It is written soon, with whatever else is; should that fail, the log
-    /// has it.
-    pub async fn note(&self, happening: Happening, event: Event<'_>) {
+    /// Notes that something happened to an asset. Nobody waits for it: it is written soon, with whatever else is. Should
+    /// that fail, the log says so.
+    pub fn note(&self, happening: Happening, event: Event<'_>) {
         let row =
             serde_json::value::to_raw_value(&EventRow { event: happening.as_str(), said: event.clone() });
         if let Ok(row) = row
-            && self.queue.send(Pending::Event(row)).await.is_err()
+            && self.queue.try_send(Pending::Event(row)).is_err()
         {
             tracing::error!(
                 event = happening.as_str(),
                 subject = event.subject,
                 request_id = event.request_id,
-                "not in the audit: the ledger is closed"
+                "not in the audit: the ledger takes no more"
             );
         }
     }

@@ -30,7 +30,7 @@ pub use entry::{Entry, SettledBy, State};
 pub use issue::Issue;
 pub use quota::{QuotaExceeded, QuotaUse};
 pub use read::Page;
-pub use settle::{Deleted, Finding, Settlement};
+pub use settle::{Deleted, Finding, Settlement, target};
 pub use writer::IssueError;
 
 use crate::config::LedgerConfig;

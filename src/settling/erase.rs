@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{By, Settling, deleted_asset};
+use super::{By, Settling, deleted};
 use crate::ledger::{LedgerError, State};
 use crate::profiles::{Profile, Profiles, UploadId};
 use crate::providers::cloudinary::{FolderReport, Outcome};
@@ -91,7 +91,7 @@ impl Settling {
             };
             if outcome != "failed" {
                 let asset = own.iter().find(|(_, outcome)| *outcome == Outcome::Deleted).or(own.first());
-                gone.extend(asset.map(|(asset, _)| deleted_asset(Some(entry.id), asset)));
+                gone.extend(asset.map(|(asset, outcome)| deleted(entry.id, asset, outcome)));
             }
             erasure.uploads.push(ErasedUpload { upload_id: entry.id, public_id: entry.public_id, outcome });
         }

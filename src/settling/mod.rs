@@ -10,7 +10,7 @@ pub use sweep::{SweepLine, Swept};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::delivery::{AssetAddress, DeliveryType, ResourceType};
+use crate::delivery::{AssetAddress, ResourceType};
 use crate::ledger::{Deleted, Entry, Finding, Ledger, LedgerError, SettledBy, Settlement, State};
 use crate::profiles::{StoredFile, UploadId};
 use crate::providers::cloudinary::{AdminApi, Outcome};
@@ -109,7 +109,7 @@ impl Settling {
                 && entry.deleted_at.is_none()
                 && entry.made(asset)
             {
-                deleted.push(deleted_asset(Some(entry.id), asset));
+                deleted.push(Deleted { upload_id: Some(entry.id), address: asset.clone(), was_there: true });
             }
         }
         if deleted.is_empty() {
@@ -136,7 +136,7 @@ impl Settling {
         let outcomes: Vec<_> = reports.into_iter().flat_map(|report| report.outcomes).collect();
         let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)));
         let gone = outcomes.iter().filter(|(_, outcome)| !matches!(outcome, Outcome::Failed(_)));
-        let gone: Vec<_> = gone.map(|(asset, _)| deleted_asset(Some(entry.id), asset)).collect();
+        let gone: Vec<_> = gone.map(|(asset, outcome)| deleted(entry.id, asset, outcome)).collect();
         if !gone.is_empty() {
             self.ledger.deleted(&gone, self.clock.now(), by.subject, by.request_id).await?;
         }
@@ -164,7 +164,13 @@ impl Settling {
         Ok(settled)
     }
 
-    async fn settle(&self, id: UploadId, finding: Finding, by: By<'_>) -> Result<Option<Entry>, LedgerError> {
+    /// Tells the ledger what was found out.
+    pub async fn settle(
+        &self,
+        id: UploadId,
+        finding: Finding,
+        by: By<'_>,
+    ) -> Result<Option<Entry>, LedgerError> {
         let By { source, subject, request_id } = by;
         let settlement = Settlement { finding, by: source, at: self.clock.now(), subject, request_id };
         self.ledger.settle(id, &settlement).await
@@ -216,12 +222,8 @@ impl Entry {
     }
 }
 
-/// What the ledger notes of an asset that is gone.
-pub fn deleted_asset(upload_id: Option<UploadId>, asset: &AssetAddress) -> Deleted {
-    Deleted { upload_id, target: target(asset.resource_type, asset.delivery_type, asset.public_id.as_str()) }
-}
-
-/// An asset as the audit names it.
-pub fn target(resource_type: ResourceType, delivery_type: DeliveryType, public_id: &str) -> String {
-    format!("{resource_type}/{delivery_type}/{public_id}")
+/// What the ledger notes of an asset that is gone, by what the provider said of it.
+fn deleted(upload_id: UploadId, asset: &AssetAddress, outcome: &Outcome) -> Deleted {
+    let was_there = *outcome == Outcome::Deleted;
+    Deleted { upload_id: Some(upload_id), address: asset.clone(), was_there }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{By, Settling, deleted_asset};
+use super::{By, Settling, deleted};
 use crate::delivery::AssetAddress;
-use crate::ledger::{Entry, Finding, LedgerError, SettledBy, State};
+use crate::ledger::{Entry, Finding, LedgerError, SettledBy, State, target};
 use crate::profiles::{StoredFile, UploadId};
-use crate::providers::cloudinary::{CallError, Found};
+use crate::providers::cloudinary::{CallError, Found, Outcome};
 
 /// How many grants are taken in hand at once.
 const BATCH: u32 = 300;
@@ -117,8 +117,9 @@ impl Settling {
         let settled = self.settle(entry.id, decision.finding, BY).await?;
         line.state = settled.map_or(line.state, |settled| settled.state);
         if decision.is_gone {
-            let target = deleted_asset(Some(entry.id), &entry.addresses()[0]);
-            self.ledger.deleted(&[target], self.clock.now(), "", "").await?;
+            let gone: Vec<_> =
+                entry.addresses().iter().map(|asset| deleted(entry.id, asset, &Outcome::NotFound)).collect();
+            self.ledger.deleted(&gone, self.clock.now(), "", "").await?;
         }
         if !decision.unwanted.is_empty() && !self.remove(&entry, &decision.unwanted, BY).await? {
             line.deleted.clear();
@@ -176,7 +177,7 @@ impl Decision {
             public_id: entry.public_id.clone(),
             state,
             reason,
-            deleted: self.unwanted.iter().map(|asset| deleted_asset(None, asset).target).collect(),
+            deleted: self.unwanted.iter().map(target).collect(),
         }
     }
 }

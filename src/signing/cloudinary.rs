@@ -22,7 +22,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::{Algorithm, ParamValue, Params, Signature};
+use super::{Algorithm, ParamValue, Params, Signature, is_notification_signature};
 
 /// Fields of an Upload API request that are not part of its string to sign.
 pub const NOT_SIGNED: [&str; 5] = ["file", "cloud_name", "resource_type", "api_key", "signature"];
@@ -132,6 +132,11 @@ impl Signer {
         }
         query.append_pair("signature", signature.as_str()).append_pair("api_key", api_key);
         query.finish()
+    }
+
+    /// Whether `signature` is the provider's own, over a notification's raw body and the text of its timestamp.
+    pub fn verifies_notification(&self, body: &[u8], timestamp: &str, signature: &str) -> bool {
+        is_notification_signature(body, timestamp, &self.secret, signature)
     }
 
     /// Whether `signature` is the provider's own, over an upload response with this public id and version.

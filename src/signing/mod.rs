@@ -2,11 +2,13 @@
 
 pub mod cloudinary;
 pub mod explain;
+mod notification;
 mod object;
 mod params;
 mod signature;
 pub mod uploadcare;
 
+pub use notification::{is_notification_signature, notification_signature};
 pub use object::{BadObject, ObjectSigner};
 pub use params::{ParamValue, Params};
 pub use signature::{Algorithm, Signature, UnknownAlgorithm};

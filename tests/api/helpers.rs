@@ -8,14 +8,16 @@ use axum::http::HeaderValue;
 use countersign::api::{Authentication, RateLimit};
 use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
-use countersign::config::{AuthConfig, CloudinaryAccount, UploadcareAccount};
+use countersign::config::{AuthConfig, CloudinaryAccount, LedgerConfig, UploadcareAccount};
 use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
+use countersign::ledger::Ledger;
 use countersign::profiles::Profiles;
 use countersign::state::{AppSettings, AppState};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -29,6 +31,31 @@ pub(crate) struct TestApp {
     pub(crate) emulator_origin: String,
     pub(crate) clock: Clock,
     pub(crate) client: reqwest::Client,
+    pub(crate) state: AppState,
+    _ledger: Option<TempDir>,
+}
+
+/// What a service is made of, where a test wants something else than the rest.
+pub(crate) struct Setup {
+    pub(crate) auth: AuthConfig,
+    pub(crate) profiles: Profiles,
+    pub(crate) origins: Vec<HeaderValue>,
+    /// Where the ledger is; without it in a folder of its own.
+    pub(crate) database_url: Option<String>,
+    /// Whether the provider is told where to send notifications.
+    pub(crate) is_notified: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            auth: AuthConfig::Off { said_so: false },
+            profiles: Profiles::reference(),
+            origins: Vec::new(),
+            database_url: None,
+            is_notified: false,
+        }
+    }
 }
 
 impl TestApp {
@@ -40,12 +67,13 @@ impl TestApp {
     /// The same under the profiles of a TOML file.
     pub(crate) async fn spawn_under(profiles: &str) -> Self {
         let profiles = Profiles::from_toml(profiles).unwrap();
-        Self::start(|account| account, Vec::new(), AuthConfig::Off { said_so: false }, profiles).await
+        Self::start(|account| account, Setup { profiles, ..Setup::default() }).await
     }
 
     /// The same for callers who prove who they are.
     pub(crate) async fn spawn_for(auth: AuthConfig, profiles: &str) -> Self {
-        Self::start(|account| account, Vec::new(), auth, Profiles::from_toml(profiles).unwrap()).await
+        let profiles = Profiles::from_toml(profiles).unwrap();
+        Self::start(|account| account, Setup { auth, profiles, ..Setup::default() }).await
     }
 
     /// The same with an account changed by `change`, and with these origins allowed.
@@ -53,15 +81,15 @@ impl TestApp {
         change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
         origins: Vec<HeaderValue>,
     ) -> Self {
-        Self::start(change, origins, AuthConfig::Off { said_so: false }, Profiles::reference()).await
+        Self::start(change, Setup { origins, ..Setup::default() }).await
     }
 
-    async fn start(
-        change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
-        origins: Vec<HeaderValue>,
-        auth: AuthConfig,
-        profiles: Profiles,
-    ) -> Self {
+    /// The same as `setup` says.
+    pub(crate) async fn spawn_as(setup: Setup) -> Self {
+        Self::start(|account| account, setup).await
+    }
+
+    async fn start(change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount, setup: Setup) -> Self {
         let account = CloudinaryAccount::new("demo".to_owned(), "123".to_owned(), "abcd".into());
         let emulator = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let account = change(account.at_emulator(emulator.local_addr().unwrap()));
@@ -72,18 +100,23 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let uploadcare = UploadcareAccount::emulator(emulator_origin[7..].parse().unwrap());
         let clock = Clock::frozen(NOW);
+        let dir = setup.database_url.is_none().then(|| tempfile::tempdir().unwrap());
+        let file = dir.as_ref().map(|dir| format!("sqlite://{}/ledger.db", dir.path().display()));
+        let ledger = LedgerConfig::at(setup.database_url.or(file).unwrap());
         let state = AppState::new(AppSettings {
             account,
             emulated: true,
-            authentication: Authentication::new(auth).unwrap(),
+            authentication: Authentication::new(setup.auth).unwrap(),
             rate_limit: RateLimit::default(),
-            profiles,
+            profiles: setup.profiles,
+            ledger: Ledger::new(&ledger).unwrap(),
+            public_url: setup.is_notified.then(|| format!("http://{address}")),
             clock: clock.clone(),
         })
         .unwrap();
         let state = state.with_uploadcare(&uploadcare, true).unwrap();
-        tokio::spawn(app::serve(listener, state, origins, std::future::pending()));
-        Self { address, emulator_origin, clock, client: client() }
+        tokio::spawn(app::serve(listener, state.clone(), setup.origins, std::future::pending()));
+        Self { address, emulator_origin, clock, client: client(), state, _ledger: dir }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -11,6 +11,7 @@ mod demo;
 mod download_url;
 mod edges;
 mod explain;
+mod ledger;
 mod logs;
 mod reference_defects;
 mod reload;

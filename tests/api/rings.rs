@@ -12,6 +12,7 @@ const RINGS: &[(&str, &[&str])] = &[
     ("profiles", &["auth", "clock", "delivery", "profiles", "signing"]),
     ("clock", &["clock"]),
     ("config", &["auth", "config", "delivery", "signing"]),
+    ("ledger", &["clock", "config", "delivery", "ledger", "profiles"]),
     ("providers", &["auth", "clock", "config", "delivery", "profiles", "providers", "signing"]),
     ("emulator", &["clock", "config", "delivery", "emulator", "signing"]),
 ];
@@ -76,7 +77,8 @@ fn the_core_has_no_effects() {
 fn only_the_providers_and_the_emulators_notifications_call_out() {
     let everywhere = sources("");
     let homes = [
-        ("reqwest::", &["providers", "outgoing"][..]),
+        ("sqlx::", &["ledger"][..]),
+        ("reqwest::", &["providers", "outgoing"]),
         ("dotenvy::", &["config"]),
         ("SystemTime::now", &["clock"]),
     ];

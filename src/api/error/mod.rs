@@ -228,7 +228,8 @@ impl IntoResponse for ApiError {
         match self {
             Self::ProviderFailed { data, .. } => failure.data = Some(data),
             Self::InvalidItems(items) => failure.errors = items,
-            Self::TooManyRequests { retry_after_seconds } | Self::QuotaExceeded { retry_after_seconds, .. } => {
+            Self::TooManyRequests { retry_after_seconds }
+            | Self::QuotaExceeded { retry_after_seconds, .. } => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
             }
             Self::LedgerUnreachable => {
@@ -243,4 +244,3 @@ impl IntoResponse for ApiError {
         response
     }
 }
-

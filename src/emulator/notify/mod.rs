@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::clock::{Clock, UnixSeconds};
-use crate::signing::Algorithm;
+use crate::signing::{Algorithm, notification_signature};
 
 use super::faults::{Faults, NotificationFault};
 use super::outgoing::{self, Outgoing};
@@ -193,8 +193,8 @@ impl Post {
     async fn send(&self, mut notification: Notification) {
         let now = self.clock.now();
         let timestamp = now.to_string();
-        let message = [&notification.body, timestamp.as_bytes()].concat();
-        let signature = notification.algorithm.sign(&message, &notification.secret);
+        let Notification { body, secret, algorithm, .. } = &notification;
+        let signature = notification_signature(body, &timestamp, secret, *algorithm);
         let headers = [("x-cld-timestamp", timestamp), ("x-cld-signature", signature.to_string())];
         let reach = self.outgoing.notification_reach();
         let outcome = outgoing::post(&notification.url, reach, headers, notification.body.clone()).await;

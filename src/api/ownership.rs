@@ -1,0 +1,85 @@
+//! Whose an asset is: it lies in a folder of the caller's, or the ledger knows that they uploaded it. And what the audit
+//! keeps of what they did with it, where there is a ledger.
+
+use super::ApiError;
+use super::extract::RequestId;
+use crate::auth::Caller;
+use crate::delivery::AssetAddress;
+use crate::ledger::{Deleted, Event, Happening, target};
+use crate::profiles::UploadId;
+use crate::providers::cloudinary::{BatchReport, Outcome};
+use crate::state::AppState;
+
+/// Whether `asset` is the caller's.
+pub(super) async fn is_owned(
+    app: &AppState,
+    caller: &Caller,
+    asset: &AssetAddress,
+) -> Result<bool, ApiError> {
+    if app.profiles().owns(caller, asset.public_id.as_str()) {
+        return Ok(true);
+    }
+    let (owned, _) = split(app, caller, [asset.clone()].into_iter()).await?;
+    Ok(!owned.is_empty())
+}
+
+/// The caller's own among `assets`, and the others. The ledger is only asked about what no folder decides.
+pub(super) async fn split(
+    app: &AppState,
+    caller: &Caller,
+    assets: impl Iterator<Item = AssetAddress>,
+) -> Result<(Vec<AssetAddress>, Vec<AssetAddress>), ApiError> {
+    let ((mut owned, others), has_ledger): ((Vec<_>, Vec<_>), bool) = {
+        let profiles = app.profiles();
+        let split = assets.partition(|asset| profiles.owns(caller, asset.public_id.as_str()));
+        (split, profiles.need_the_ledger())
+    };
+    let Some(subject) = caller.subject().filter(|_| has_ledger && !others.is_empty()) else {
+        return Ok((owned, others));
+    };
+    let theirs = app.ledger.owned(subject, others.iter()).await?;
+    let (found, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|asset| theirs.contains(asset));
+    owned.extend(found);
+    Ok((owned, others))
+}
+
+/// Notes a link in the audit.
+pub(super) fn note_download(app: &AppState, caller: &Caller, asset: &AssetAddress, request_id: &RequestId) {
+    if !app.profiles().need_the_ledger() {
+        return;
+    }
+    let event = Event {
+        at: app.clock.now(),
+        subject: caller.subject().unwrap_or_default(),
+        upload_id: UploadId::of_public_id(asset.public_id.as_str()),
+        target: &target(asset),
+        detail: None,
+        request_id: request_id.as_str(),
+    };
+    app.ledger.note(Happening::Downloaded, event);
+}
+
+/// Notes what is gone. It is gone whether or not that can be noted, so that a failure is logged and not answered.
+pub(super) async fn note_deletions(
+    app: &AppState,
+    caller: &Caller,
+    reports: &[BatchReport],
+    request_id: &RequestId,
+) {
+    let outcomes = reports.iter().flat_map(|report| &report.outcomes);
+    let gone = outcomes.filter(|(_, outcome)| *outcome == Outcome::Deleted).map(|(asset, _)| Deleted {
+        upload_id: UploadId::of_public_id(asset.public_id.as_str()),
+        address: asset.clone(),
+        was_there: true,
+    });
+    let gone: Vec<_> = gone.collect();
+    if gone.is_empty() || !app.profiles().need_the_ledger() {
+        return;
+    }
+    let subject = caller.subject().unwrap_or_default();
+    let noted = app.ledger.deleted(&gone, app.clock.now(), subject, request_id.as_str()).await;
+    if let Err(error) = noted {
+        let (deleted, request_id) = (gone.len(), request_id.as_str());
+        tracing::error!(%error, deleted, subject, request_id, "deletions are not in the audit");
+    }
+}

@@ -1,0 +1,166 @@
+//! `/webhooks/cloudinary`: what the provider tells us of its own accord.
+//!
+//! Nothing in a body is believed before the signature over its raw bytes is. What is signed is believed about grants that
+//! exist and match alone: whoever can make the provider upload can make it sign a notification.
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::ApiError;
+use super::extract::{ApiJson, RequestId, read_body};
+use crate::delivery::{AssetAddress, DeliveryType, DeliveryUrl, PublicId, ResourceType};
+use crate::ledger::SettledBy;
+use crate::profiles::StoredFile;
+use crate::settling::{Announced, By, Heard};
+use crate::state::AppState;
+
+/// The most bytes of a notification: one deletion of a thousand assets takes some 300 kB.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How old a notification may be: what the provider's own SDKs take.
+const MAX_AGE_SECONDS: i64 = 7_200;
+/// How far ahead of our clock it may be; the SDKs set no bound.
+const MAX_AHEAD_SECONDS: i64 = 300;
+/// How many notifications are remembered, so that one that comes again is answered without a look at the ledger.
+const REMEMBERED: usize = 10_000;
+
+/// Notifications that were taken in, by a hash of signature and time.
+#[derive(Debug)]
+pub struct SeenNotifications(Cache<[u8; 32], ()>);
+
+impl Default for SeenNotifications {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+/// What came of a notification.
+#[derive(Debug, Serialize)]
+pub(super) struct HeardResponse {
+    outcome: &'static str,
+}
+
+/// The fields that matter here; there are many more.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "notification_type", rename_all = "snake_case")]
+enum Notification {
+    Upload(UploadedAsset),
+    Delete {
+        resources: Vec<NamedAsset>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedAsset {
+    public_id: String,
+    resource_type: ResourceType,
+    #[serde(rename = "type")]
+    delivery_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct UploadedAsset {
+    #[serde(flatten)]
+    named: NamedAsset,
+    bytes: u64,
+    version: u64,
+    format: Option<String>,
+    api_key: Option<String>,
+    secure_url: Option<String>,
+}
+
+/// Takes in a notification of Cloudinary's.
+pub(super) async fn cloudinary(
+    State(app): State<AppState>,
+    request_id: RequestId,
+    request: Request,
+) -> Result<ApiJson<HeardResponse>, ApiError> {
+    let headers = request.headers().clone();
+    let body = read_body(request, MAX_BODY_BYTES).await?;
+    let seen = verify(&app, &headers, &body)?;
+    if app.seen_notifications.0.get(&seen).is_some() {
+        return Ok(answer("duplicate"));
+    }
+    let outcome = take_in(&app, &body, request_id.as_str()).await?;
+    // Only now: a notification that could not be taken in comes again, and must not be taken for a repetition.
+    app.seen_notifications.0.insert(seen, ());
+    Ok(answer(outcome))
+}
+
+const fn answer(outcome: &'static str) -> ApiJson<HeardResponse> {
+    ApiJson(HeardResponse { outcome })
+}
+
+/// Whether the provider signed the body, and lately; answers what the notification is remembered by.
+fn verify(app: &AppState, headers: &HeaderMap, body: &Bytes) -> Result<[u8; 32], ApiError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (Some(timestamp), Some(signature)) = (text("x-cld-timestamp"), text("x-cld-signature")) else {
+        return Err(ApiError::NotificationRefused("X-Cld-Timestamp or X-Cld-Signature is missing"));
+    };
+    if !app.cloudinary.signer.verifies_notification(body, timestamp, signature) {
+        return Err(ApiError::NotificationRefused("the signature is not the provider's over this body"));
+    }
+    let age = timestamp.parse().map(|at: i64| app.clock.now().0.saturating_sub(at));
+    if !age.is_ok_and(|age| (-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&age)) {
+        return Err(ApiError::NotificationRefused("it is too old, or ahead of this server's clock"));
+    }
+    Ok(Sha256::new().chain_update(timestamp).chain_update(signature).finalize().into())
+}
+
+async fn take_in(app: &AppState, body: &[u8], request_id: &str) -> Result<&'static str, ApiError> {
+    let by = By { source: SettledBy::Notification, subject: "", request_id };
+    if !app.profiles().need_the_ledger() {
+        return Ok("ignored");
+    }
+    // What cannot be read was signed all the same: to refuse it would only make the provider send it again.
+    let heard = match serde_json::from_slice(body) {
+        Ok(Notification::Upload(upload)) if upload.is_of(app) => match upload.announced() {
+            Some(announced) => app.settling().announced(announced, by).await?,
+            None => Heard::Unknown,
+        },
+        Ok(Notification::Delete { resources }) => {
+            let assets: Vec<_> = resources.into_iter().filter_map(NamedAsset::address).collect();
+            app.settling().announced_deletion(&assets, by).await?
+        }
+        Ok(Notification::Upload(_) | Notification::Other) | Err(_) => Heard::Unknown,
+    };
+    Ok(match heard {
+        Heard::Settled => "settled",
+        Heard::Known => "known",
+        Heard::Unknown => "ignored",
+    })
+}
+
+impl UploadedAsset {
+    /// Whether it is about our cloud: two clouds of one account may share a secret.
+    fn is_of(&self, app: &AppState) -> bool {
+        let ours = &app.cloudinary;
+        let url = self.secure_url.as_deref().map(str::parse::<DeliveryUrl>);
+        self.api_key.as_ref().is_none_or(|key| *key == ours.api_key)
+            && url.is_none_or(|url| url.is_ok_and(|url| ours.delivery.check(&url).is_ok()))
+    }
+
+    fn announced(self) -> Option<Announced> {
+        let resource_type = self.named.resource_type;
+        let file = StoredFile {
+            resource_type,
+            format: self.format.filter(|format| !format.is_empty()),
+            bytes: self.bytes,
+            version: self.version,
+        };
+        Some(Announced { address: self.named.address()?, file })
+    }
+}
+
+impl NamedAsset {
+    fn address(self) -> Option<AssetAddress> {
+        let delivery_type: DeliveryType = self.delivery_type.parse().ok()?;
+        let public_id: PublicId = self.public_id.parse().ok()?;
+        Some(AssetAddress { resource_type: self.resource_type, delivery_type, public_id })
+    }
+}

@@ -1,0 +1,212 @@
+//! Grants that are kept: the same story on SQLite and on a real PostgreSQL.
+
+mod erasure;
+mod notifications;
+mod quotas;
+mod story;
+mod sweep;
+
+use std::env;
+
+use countersign::auth::ApiKeys;
+use countersign::config::AuthConfig;
+use countersign::profiles::Profiles;
+use reqwest::multipart::Part;
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use tempfile::TempDir;
+
+use crate::helpers::{Setup, TestApp, png, read_json, upload_form};
+
+/// Runs each of the named stories on either database.
+macro_rules! on_both {
+    ($($story:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(crate::ledger::Database::sqlite()).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(crate::ledger::Database::postgres().await).await;
+            })+
+        }
+    };
+}
+use on_both;
+
+/// An empty database for one test.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    _dir: Option<TempDir>,
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { url: format!("sqlite://{}/ledger.db", dir.path().display()), _dir: Some(dir) }
+    }
+
+    /// A database of its own on the server that `tests/run` starts.
+    pub(crate) async fn postgres() -> Self {
+        let Ok(server) = env::var("COUNTERSIGN_TEST_POSTGRES") else {
+            panic!(
+                "needs a PostgreSQL server: run `tests/run rust`, which starts one, or set COUNTERSIGN_TEST_POSTGRES"
+            )
+        };
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        let options: PgConnectOptions = server.parse().unwrap();
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&mut connection).await.unwrap();
+        Self { url: options.database(&name).to_url_lossy().to_string(), _dir: None }
+    }
+}
+
+const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,download,delete";
+
+/// Ann and Bob with everything, and an administrator.
+fn keys() -> AuthConfig {
+    let admin = format!("{ALL},admin");
+    let lines: String = [("ann", ALL), ("bob", ALL), ("root", admin.as_str())]
+        .iter()
+        .map(|(name, scopes)| {
+            format!("{name} {} {scopes}\n", hex::encode(Sha256::digest(format!("cs_{name}"))))
+        })
+        .collect();
+    AuthConfig::Required { api_keys: Some(ApiKeys::parse(&lines).unwrap()), tokens: None }
+}
+
+const PROFILES: &str = r#"
+[profiles.once]
+folder = "once/{sub}"
+type = "private"
+expires_in = "5m"
+single_use = true
+client_params = { tags = {} }
+
+[profiles.small]
+folder = "small/{sub}"
+resource_types = ["image"]
+max_bytes = "200"
+
+[profiles.counted]
+folder = "counted/{sub}"
+max_bytes = "1KB"
+quota = { uploads = "3/day", bytes = "2500/hour" }
+
+[profiles.shared]
+folder = "shared"
+single_use = true
+"#;
+
+/// A service with a ledger, as callers use it.
+pub(crate) struct Signer {
+    pub(crate) app: TestApp,
+    _database: Option<Database>,
+}
+
+impl Signer {
+    pub(crate) async fn on(database: Database) -> Self {
+        Self::start(database, false).await
+    }
+
+    /// The same where the provider sends notifications.
+    async fn notified_on(database: Database) -> Self {
+        Self::start(database, true).await
+    }
+
+    async fn start(database: Database, is_notified: bool) -> Self {
+        let setup = Setup {
+            auth: keys(),
+            profiles: Profiles::from_toml(PROFILES).unwrap(),
+            database_url: Some(database.url.clone()),
+            is_notified,
+            ..Setup::default()
+        };
+        Self { app: TestApp::spawn_as(setup).await, _database: Some(database) }
+    }
+
+    async fn ask(&self, who: &str, request: RequestBuilder) -> (StatusCode, Value) {
+        read_json(request.bearer_auth(format!("cs_{who}")).send().await.unwrap()).await
+    }
+
+    async fn get(&self, who: &str, path: &str) -> (StatusCode, Value) {
+        self.ask(who, self.app.get(path)).await
+    }
+
+    async fn post(&self, who: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = self.app.client.post(self.app.url(path)).header("content-type", "application/json");
+        self.ask(who, request.body(body.to_string())).await
+    }
+
+    async fn delete(&self, who: &str, path: &str) -> (StatusCode, Value) {
+        self.ask(who, self.app.client.delete(self.app.url(path))).await
+    }
+
+    /// A signature that is given.
+    async fn sign(&self, who: &str, profile: &str) -> Value {
+        let (status, mut body) = self.get(who, &format!("/upload-signature?profile={profile}")).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body["data"].take()
+    }
+
+    /// What became of a grant.
+    async fn state(&self, who: &str, signed: &Value) -> Value {
+        let (status, mut body) = self.get(who, &format!("/uploads/{}", id(signed))).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body["data"].take()
+    }
+
+    /// The provider's answer to an upload of `bytes` to this endpoint.
+    async fn upload_to(&self, endpoint: &str, signed: &Value, bytes: Vec<u8>) -> Value {
+        let url = signed["uploadUrl"].as_str().unwrap();
+        let base = url.rsplitn(3, '/').nth(2).unwrap();
+        let form = upload_form(signed).part("file", Part::bytes(bytes).file_name("a.png"));
+        let request = self.app.client.post(format!("{base}/{endpoint}/upload")).multipart(form);
+        let (status, body) = read_json(request.send().await.unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    async fn upload(&self, signed: &Value) -> Value {
+        self.upload_to("auto", signed, png(2, 2)).await
+    }
+
+    async fn confirm(&self, who: &str, signed: &Value, answer: &Value) -> (StatusCode, Value) {
+        self.post(who, &format!("/uploads/{}/confirm", id(signed)), answer).await
+    }
+
+    /// The public ids that the provider holds, each with its resource type.
+    async fn stored(&self) -> Vec<String> {
+        let assets = self.app.client.get(format!("{}/_emulator/assets", self.app.emulator_origin));
+        let (_, body) = read_json(assets.send().await.unwrap()).await;
+        let name = |entry: &Value| {
+            let asset = &entry["asset"];
+            format!("{} {}", asset["resource_type"].as_str().unwrap(), asset["public_id"].as_str().unwrap())
+        };
+        let mut names: Vec<_> = body["assets"].as_array().unwrap().iter().map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// Lets so many seconds pass for the service; the provider goes along.
+    async fn pass(&self, seconds: i64) {
+        self.app.clock.advance(seconds);
+        self.app.control("clock", json!({ "advance_seconds": seconds })).await;
+    }
+
+    async fn sweep(&self) -> Vec<Value> {
+        let swept = self.app.state.settling().sweep(false).await.unwrap();
+        assert_eq!(swept.error, None);
+        swept.lines.iter().map(|line| serde_json::to_value(line).unwrap()).collect()
+    }
+}
+
+fn id(signed: &Value) -> &str {
+    signed["uploadId"].as_str().unwrap()
+}

@@ -1,0 +1,153 @@
+//! What the provider tells of its own accord: believed if it is signed, fresh, new, and about a grant.
+
+use std::time::Duration;
+
+use countersign::signing::{Algorithm, notification_signature};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Database, Signer, id, on_both};
+use crate::helpers::{NOW, failure, png, read_json};
+
+on_both!(
+    an_upload_is_settled_by_its_notification,
+    notifications_that_are_forged_altered_late_or_of_another_cloud_change_nothing,
+    a_repetition_is_answered_and_changes_nothing,
+    a_second_file_goes_as_soon_as_it_is_announced,
+);
+
+/// A notification as the provider would send it.
+struct Sent {
+    body: String,
+    timestamp: String,
+    signature: String,
+}
+
+impl Sent {
+    fn signed(body: &Value, timestamp: i64) -> Self {
+        Self::signed_with(body, timestamp, "abcd")
+    }
+
+    fn signed_with(body: &Value, timestamp: i64, secret: &str) -> Self {
+        let (body, timestamp) = (body.to_string(), timestamp.to_string());
+        let signature =
+            notification_signature(body.as_bytes(), &timestamp, &secret.into(), Algorithm::Sha1).to_string();
+        Self { body, timestamp, signature }
+    }
+}
+
+impl Signer {
+    async fn tell(&self, sent: &Sent) -> (StatusCode, Value) {
+        let request = self.app.client.post(self.app.url("/webhooks/cloudinary"));
+        let request = request
+            .header("content-type", "application/json")
+            .header("x-cld-timestamp", &sent.timestamp)
+            .header("x-cld-signature", &sent.signature);
+        read_json(request.body(sent.body.clone()).send().await.unwrap()).await
+    }
+}
+
+fn upload(signed: &Value, folder: &str, bytes: u64) -> Value {
+    let public_id = format!("{folder}/{}", id(signed));
+    json!({
+        "notification_type": "upload", "public_id": public_id, "version": 1_720_000_000, "bytes": bytes,
+        "resource_type": "image", "type": "private", "format": "png", "api_key": "123",
+        "secure_url": format!("https://res.cloudinary.com/demo/image/private/v1720000000/{public_id}.png"),
+    })
+}
+
+async fn an_upload_is_settled_by_its_notification(database: Database) {
+    let signer = Signer::notified_on(database).await;
+    let signed = signer.sign("ann", "small").await;
+    let url = signed["payload"]["notification_url"].as_str().unwrap();
+    assert!(url.ends_with("/webhooks/cloudinary"), "{url}");
+    signer.upload_to("image", &signed, [png(1, 1), vec![0; 999]].concat()).await;
+    let mut state = Value::Null;
+    for _ in 0..100 {
+        state = signer.state("ann", &signed).await;
+        if state["deletedAt"].is_i64() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        (&state["state"], &state["settledBy"]),
+        (&json!("rejected"), &json!("notification")),
+        "{state}"
+    );
+    assert_eq!(signer.stored().await, [""; 0]);
+}
+
+async fn notifications_that_are_forged_altered_late_or_of_another_cloud_change_nothing(database: Database) {
+    let signer = Signer::on(database).await;
+    let signed = signer.sign("ann", "once").await;
+    let body = upload(&signed, "once/ann", 70);
+    let forged = Sent::signed_with(&body, NOW.0, "another secret");
+    let mut altered = Sent::signed(&body, NOW.0);
+    altered.body = altered.body.replace("\"bytes\":70", "\"bytes\":71");
+    let mut moved = Sent::signed(&body, NOW.0);
+    moved.timestamp = (NOW.0 + 1).to_string();
+    let late = Sent::signed(&body, NOW.0 - 7_201);
+    let early = Sent::signed(&body, NOW.0 + 301);
+    let unsigned = Sent { signature: String::new(), ..Sent::signed(&body, NOW.0) };
+    let mut refusals = Vec::new();
+    for sent in [forged, altered, moved, late, early, unsigned] {
+        refusals.push(failure(&signer.tell(&sent).await));
+    }
+    insta::assert_snapshot!(refusals.join("\n"), @"");
+
+    // Signed, and about nothing here: another cloud of the account, another folder, a grant that was never issued.
+    let mut elsewhere = body.clone();
+    elsewhere["secure_url"] = json!("https://res.cloudinary.com/other/image/private/v1/a.png");
+    let other_key = json!({ "api_key": "999" });
+    let mut of_another_key = body.clone();
+    of_another_key["api_key"] = other_key["api_key"].clone();
+    let of_bob = upload(&signed, "once/bob", 70);
+    let unknown = upload(&json!({ "uploadId": "0".repeat(32) }), "once/ann", 70);
+    let eager = json!({ "notification_type": "eager" });
+    for body in [elsewhere, of_another_key, of_bob, unknown, eager, json!([])] {
+        let (status, answer) = signer.tell(&Sent::signed(&body, NOW.0)).await;
+        assert_eq!((status, &answer["data"]["outcome"]), (StatusCode::OK, &json!("ignored")), "{body}");
+    }
+    assert_eq!(signer.state("ann", &signed).await["state"], "issued");
+}
+
+async fn a_repetition_is_answered_and_changes_nothing(database: Database) {
+    let signer = Signer::on(database).await;
+    let signed = signer.sign("ann", "once").await;
+    let sent = Sent::signed(&upload(&signed, "once/ann", 70), NOW.0);
+    let outcome = |answer: (StatusCode, Value)| {
+        assert_eq!(answer.0, StatusCode::OK);
+        answer.1["data"]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(outcome(signer.tell(&sent).await), "settled");
+    assert_eq!(outcome(signer.tell(&sent).await), "duplicate");
+    // The same news under another signature, as a retry of the provider's would bring it.
+    let retry = Sent::signed(&upload(&signed, "once/ann", 99), NOW.0 + 180);
+    assert_eq!(outcome(signer.tell(&retry).await), "known");
+    let state = signer.state("ann", &signed).await;
+    assert_eq!((&state["state"], &state["bytes"]), (&json!("used"), &json!(70)));
+}
+
+async fn a_second_file_goes_as_soon_as_it_is_announced(database: Database) {
+    let signer = Signer::notified_on(database).await;
+    let signed = signer.sign("ann", "once").await;
+    let answer = signer.upload_to("image", &signed, png(1, 1)).await;
+    signer.confirm("ann", &signed, &answer).await;
+    for _ in 0..100 {
+        if signer.state("ann", &signed).await["bytes"].is_u64() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    signer.upload_to("raw", &signed, b"another".to_vec()).await;
+    let mut stored = Vec::new();
+    for _ in 0..100 {
+        stored = signer.stored().await;
+        if stored.len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(stored, [format!("image once/ann/{}", id(&signed))]);
+}
