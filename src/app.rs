@@ -14,7 +14,7 @@ use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::api;
+use crate::api::{self, RATELIMIT, RATELIMIT_POLICY};
 use crate::connections::{self, ConnectionLimits};
 use crate::demo;
 use crate::outermost::{Outermost, X_REQUEST_ID};
@@ -59,7 +59,7 @@ fn cors(allowed_origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         .allow_origin(AllowOrigin::list(allowed_origins))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, X_REQUEST_ID])
-        .expose_headers([DATE, RETRY_AFTER, X_REQUEST_ID])
+        .expose_headers([DATE, RATELIMIT, RATELIMIT_POLICY, RETRY_AFTER, X_REQUEST_ID])
         .max_age(Duration::from_mins(10));
     Some(layer)
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
-use crate::api::{self, Failure};
+use crate::api::{self, Failure, StandingCell};
 use crate::demo;
 use crate::telemetry::RequestLine;
 
@@ -48,7 +48,10 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
+        let standing = StandingCell::default();
+        request.extensions_mut().insert(standing.clone());
         let named = Named {
+            standing,
             began: Instant::now(),
             method: request.method().clone(),
             route: route_template(request.uri().path()),
@@ -76,6 +79,7 @@ struct Named {
     method: Method,
     route: &'static str,
     id: HeaderValue,
+    standing: StandingCell,
 }
 
 impl<F, B> Future for Answering<F>
@@ -104,6 +108,7 @@ impl Named {
         let (mut answer, code) = if is_failure { in_envelope(answer, id) } else { (answer, None) };
         let (method, route, duration) = (&self.method, self.route, self.began.elapsed());
         RequestLine { method, route, status, code, duration, request_id: id }.log();
+        self.standing.write(answer.headers_mut());
         set_common_headers(answer.headers_mut(), self.id);
         answer
     }

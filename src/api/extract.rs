@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use validator::Validate;
 
-use super::ApiError;
+use super::{ApiError, StandingCell};
 use crate::auth::Caller;
 use crate::outermost::X_REQUEST_ID;
 use crate::state::AppState;
@@ -34,7 +34,13 @@ impl FromRequestParts<AppState> for Caller {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let caller = app.authentication.identify(&parts.headers, app.clock.now()).await;
         // Guessing credentials counts too, against the address it comes from.
-        app.rate_limit.count(caller.as_ref().ok(), &parts.headers, peer)?;
+        if let Some(standing) = app.rate_limit.count(caller.as_ref().ok(), &parts.headers, peer) {
+            let admitted = standing.admit();
+            if let Some(cell) = parts.extensions.get::<StandingCell>() {
+                cell.set(standing);
+            }
+            admitted?;
+        }
         caller
     }
 }

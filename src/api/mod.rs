@@ -13,6 +13,7 @@ mod granting;
 mod health;
 mod ownership;
 mod rate_limit;
+mod standing;
 mod upload_signature;
 mod uploadcare_signature;
 mod uploads;
@@ -21,6 +22,7 @@ mod webhooks;
 pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
 pub use rate_limit::RateLimit;
+pub(crate) use standing::{RATELIMIT, RATELIMIT_POLICY, StandingCell};
 pub use webhooks::SeenNotifications;
 
 use axum::Router;

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 
-use super::ApiError;
+use super::standing::{Policy, Standing};
 use crate::auth::Caller;
 use crate::config::RateLimitConfig;
 
@@ -27,11 +29,15 @@ pub struct RateLimit(Option<Limiter>);
 
 #[derive(Debug)]
 struct Limiter {
-    buckets: DefaultKeyedRateLimiter<Bucket>,
+    buckets: Buckets,
+    policy: Policy,
     trusted_proxy_hops: usize,
     requests: AtomicU32,
     crowded: AtomicBool,
 }
+
+/// Says how full a bucket is when it counts, so that nothing is looked up twice.
+type Buckets = RateLimiter<Bucket, DefaultKeyedStateStore<Bucket>, DefaultClock, StateInformationMiddleware>;
 
 /// Who shares a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,40 +53,46 @@ enum Bucket {
 impl RateLimit {
     /// A limit as configured; `None` is no limit.
     pub fn new(config: Option<RateLimitConfig>) -> Self {
-        Self(config.map(|config| Limiter {
-            buckets: DefaultKeyedRateLimiter::keyed(
-                Quota::per_minute(config.per_minute).allow_burst(config.burst),
-            ),
-            trusted_proxy_hops: config.trusted_proxy_hops,
-            requests: AtomicU32::new(0),
-            crowded: AtomicBool::new(false),
+        Self(config.map(|config| {
+            Limiter {
+                buckets: RateLimiter::keyed(Quota::per_minute(config.per_minute).allow_burst(config.burst))
+                    .with_middleware(),
+                policy: Policy::new(&config),
+                trusted_proxy_hops: config.trusted_proxy_hops,
+                requests: AtomicU32::new(0),
+                crowded: AtomicBool::new(false),
+            }
         }))
     }
 
-    /// Counts one request of `caller`, or of the address it came from if nobody is known.
+    /// Counts one request of `caller`, or of the address it came from if nobody is known; how they stand after it, unless
+    /// there is no limit.
     pub(super) fn count(
         &self,
         caller: Option<&Caller>,
         headers: &HeaderMap,
         peer: Option<IpAddr>,
-    ) -> Result<(), ApiError> {
-        let Some(limiter) = &self.0 else { return Ok(()) };
+    ) -> Option<Standing> {
+        let limiter = self.0.as_ref()?;
         let bucket = match caller.and_then(Caller::subject) {
             Some(subject) => Bucket::Subject(subject.to_owned()),
             None => limiter.bucket_of(headers, peer),
         };
-        limiter.count(bucket)
+        Some(limiter.count(bucket))
     }
 }
 
 impl Limiter {
-    fn count(&self, bucket: Bucket) -> Result<(), ApiError> {
+    fn count(&self, bucket: Bucket) -> Standing {
         let bucket =
             if self.is_crowded() && !matches!(bucket, Bucket::Subject(_)) { Bucket::Crowd } else { bucket };
-        self.buckets.check_key(&bucket).map_err(|not_until| {
-            let wait = not_until.wait_time_from(DefaultClock::default().now());
-            ApiError::TooManyRequests { retry_after_seconds: whole_seconds(wait) }
-        })
+        match self.buckets.check_key(&bucket) {
+            Ok(state) => self.policy.heard(state.remaining_burst_capacity()),
+            Err(not_until) => {
+                let wait = not_until.wait_time_from(DefaultClock::default().now());
+                self.policy.refused(whole_seconds(wait))
+            }
+        }
     }
 
     /// Whether the table is full of buckets in use. Looked over now and then; those that are full again are forgotten.
@@ -144,7 +156,7 @@ mod tests {
     }
 
     fn count(limit: &RateLimit, headers: &HeaderMap, peer: &str) -> bool {
-        limit.count(None, headers, Some(peer.parse().unwrap())).is_ok()
+        limit.count(None, headers, Some(peer.parse().unwrap())).unwrap().admit().is_ok()
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod edges;
 mod explain;
 mod ledger;
 mod logs;
+mod rate_limit;
 mod reference_defects;
 mod reload;
 mod rings;
