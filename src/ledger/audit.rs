@@ -54,7 +54,7 @@ impl Happening {
 }
 
 /// To whom it happened, and when.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Event<'a> {
     /// When.
     pub at: UnixSeconds,
@@ -102,8 +102,7 @@ impl Ledger {
     /// Notes that something happened to an asset. Nobody waits for it: it is written soon, with whatever else is. Should
     /// that fail, the log says so.
     pub fn note(&self, happening: Happening, event: Event<'_>) {
-        let row =
-            serde_json::value::to_raw_value(&EventRow { event: happening.as_str(), said: event.clone() });
+        let row = serde_json::value::to_raw_value(&EventRow { event: happening.as_str(), said: event });
         if let Ok(row) = row
             && self.queue.try_send(Pending::Event(row)).is_err()
         {

@@ -29,7 +29,7 @@ pub(super) const INSERT: Sql = over_rows!(
 );
 
 /// A grant that is to be kept.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Issue<'a> {
     /// What is kept.
     pub tracked: &'a Tracked,

@@ -47,7 +47,7 @@ pub(super) struct Change {
 
 /// A row, read.
 #[derive(Debug, FromRow)]
-pub(super) struct Used {
+pub(super) struct QuotaRow {
     subject: String,
     profile: String,
     measure: String,
@@ -58,9 +58,9 @@ pub(super) struct Used {
 /// What has been used, by row.
 pub(super) type UsedByKey = BTreeMap<Key, i64>;
 
-pub(super) fn by_key(rows: Vec<Used>) -> UsedByKey {
-    let pair = |row: Used| {
-        let Used { subject, profile, measure, period, used } = row;
+pub(super) fn by_key(rows: Vec<QuotaRow>) -> UsedByKey {
+    let pair = |row: QuotaRow| {
+        let QuotaRow { subject, profile, measure, period, used } = row;
         (Key { subject, profile, measure, period }, used)
     };
     rows.into_iter().map(pair).collect()

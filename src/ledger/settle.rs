@@ -94,7 +94,7 @@ impl Ledger {
             if !outcome.quotas.is_empty() {
                 let rows = quota::as_rows(outcome.quotas.iter());
                 let lock = sqlx::query_as(spelling(quota::LOCK)).bind(&rows);
-                let _locked: Vec<quota::Used> = lock.fetch_all(&mut *transaction).await?;
+                let _locked: Vec<quota::QuotaRow> = lock.fetch_all(&mut *transaction).await?;
                 sqlx::query(spelling(quota::ADD)).bind(rows).execute(&mut *transaction).await?;
             }
             sqlx::query(UPDATE)

@@ -23,6 +23,9 @@ impl Profile {
         now: UnixSeconds,
     ) -> Result<Params, Refusal> {
         self.admit(caller)?;
+        if self.is_tracked() {
+            return Err(Refusal::NamesUploads { profile: self.name().to_owned() });
+        }
         self.check_timestamp(asked.get("timestamp"), now)?;
         let fixed = self.expected(caller, &asked)?;
         for (name, expected) in fixed.iter() {

@@ -64,6 +64,15 @@ pub enum Refusal {
         /// What it must be.
         expected: String,
     },
+    /// A widget's own parameters under a profile whose uploads the server names.
+    #[error(
+        "the profile `{profile}` names each upload itself, so that it signs no parameters of a widget's own: \
+             ask for the signature of one upload and send its payload"
+    )]
+    NamesUploads {
+        /// The profile's name.
+        profile: String,
+    },
     /// A timestamp to sign that is not of now.
     #[error(
         "timestamp must be Unix seconds, at most {ahead} s ahead of this server's clock and {behind} s behind it"

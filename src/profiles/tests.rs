@@ -179,7 +179,7 @@ fn everything_wrong_with_a_file_is_named_at_once() {
     profiles.a.params.colours: is not an upload parameter
     profiles.a.params.folder: has a key of its own in the profile: use that
     profiles.a.params.overwrite: is never signed: it would reach other assets, or is no parameter
-    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `params`
+    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `single_use`, `max_bytes`, `quota`, `params`
     profiles.c d: `upload:c d` is not a scope: 1 to 100 letters, digits and `:._-`
     ");
 }
@@ -227,4 +227,56 @@ fn a_widgets_parameters_are_approved_only_if_they_are_the_profiles() {
         let asked: Vec<_> = fine.iter().copied().filter(|(name, _)| *name != left_out).collect();
         assert!(approve(&asked).is_err(), "without {left_out}");
     }
+}
+
+#[test]
+fn what_the_ledger_is_asked_for_must_make_sense() {
+    let lines = [
+        ("single_use", "quota = { uploads = \"2/day\" }\nsingle_use = false"),
+        ("size", "max_bytes = \"10 apples\""),
+        ("limit", "quota = { uploads = \"20\" }"),
+        ("no size", "quota = { bytes = \"1MB/day\" }"),
+        ("too little", "max_bytes = \"2MB\"\nquota = { bytes = \"1MB/day\" }"),
+        ("unknown", "quota = { files = \"1/day\" }"),
+        ("names", "single_use = true\nuse_filename = true\nclient_params = { unique_filename = {} }"),
+    ];
+    let errors = lines.map(|(name, text)| {
+        let errors = Profiles::from_toml(&format!("[profiles.a]\n{text}")).unwrap_err();
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        format!("{name}: {}", errors.join("; "))
+    });
+    insta::assert_snapshot!(errors.join("\n"), @"
+    single_use: profiles.a.single_use: must not be false with max_bytes or quota: what can be used twice cannot be counted
+    size: profiles.a.max_bytes: `10 apples` is not a size: write bytes, or such as 500KB, 10MB, 2GB (KiB, MiB, GiB for powers of 1,024)
+    limit: profiles.a.quota.uploads: `20` is not a limit: write 20/day, with hour, day or month
+    no size: profiles.a.quota.bytes: needs max_bytes: so much is set aside until a file's size is known
+    too little: profiles.a.quota.bytes: is less than one file may have (2000000 bytes): no upload would pass
+    unknown: profiles.a: unknown field `files`, expected `uploads` or `bytes`
+    names: profiles.a.use_filename: has no meaning with single_use, max_bytes or quota: the server makes the public id; profiles.a.client_params.unique_filename: has no meaning with single_use, max_bytes or quota: the server makes the public id
+    ");
+}
+
+#[test]
+fn a_tracked_grant_is_good_for_one_public_id() {
+    let profiles =
+        Profiles::from_toml("[profiles.a]\nfolder = \"a/{sub}\"\nscopes = []\nmax_bytes = \"1MB\"").unwrap();
+    let (profile, caller) = (profiles.get("a").unwrap(), known("ann", &[]));
+    let mut grant = profile.grant(&caller, UploadRequest::default(), NOW).unwrap();
+    let id = UploadId::new(NOW, [7; 10]);
+    let tracked = profile.track(&mut grant, &caller, id, Some("https://sign.example.com/hook")).unwrap();
+    assert_eq!(tracked.public_id, format!("a/ann/{id}"));
+    let expected = format!(
+        "folder=a/ann&notification_url=https://sign.example.com/hook&overwrite=false&public_id={id}&timestamp=1719998200"
+    );
+    assert_eq!(string(&grant), expected);
+    let refusal = profile.approve(&caller, BTreeMap::from([("timestamp".to_owned(), NOW.0.into())]), NOW);
+    assert_eq!(refusal, Err(Refusal::NamesUploads { profile: "a".to_owned() }));
+}
+
+#[test]
+fn a_folder_that_callers_share_is_nobodys_where_the_ledger_knows_whose_each_asset_is() {
+    let toml = |more: &str| format!("[profiles.a]\nfolder = \"a\"\nscopes = []\n{more}");
+    let owns = |text: &str| Profiles::from_toml(text).unwrap().owns(&known("ann", &[]), "a/b");
+    assert!(owns(&toml("")));
+    assert!(!owns(&toml("single_use = true")));
 }

@@ -86,12 +86,12 @@ async fn what_the_profile_does_not_open_or_allow_is_refused_by_name() {
     {"params":{"tags":{"a":1}}} → 400 invalid_body: params.tags: must be a text, a number, true, false, or a list of these at line 1 column 26
     {"params":{"tags":null}} → 400 invalid_body: params.tags: must be a text, a number, true, false, or a list of these at line 1 column 23
     {"params":["tags"]} → 400 invalid_body: params: invalid type: sequence, expected a map at line 1 column 10
-    {"folder":"elsewhere"} → 400 invalid_body: folder: unknown field `folder`, expected one of `profile`, `should_secure_asset`, `resource_type`, `params`, `uploads`, `paramsToSign` at line 1 column 9
+    {"folder":"elsewhere"} → 400 invalid_body: folder: unknown field `folder`, expected one of `profile`, `should_secure_asset`, `resource_type`, `params`, `uploads`, `paramsToSign`, `uploadId` at line 1 column 9
     {"uploads":[]} → 400 invalid_body: uploads must hold 1 to 100 items
-    {"params":{},"uploads":[{}]} → 400 invalid_body: the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, or `paramsToSign`
+    {"params":{},"uploads":[{}]} → 400 invalid_body: the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, `paramsToSign`, or `uploadId`
     {"uploads":[{},{"params":{"tags":"a"},"profile":"pictures"}]} → 422 refused_by_profile: uploads[1]: tags: the profile `pictures` does not open this parameter to clients; leave it out
     {"uploads":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{ → 400 invalid_body: uploads must hold 1 to 100 items
-    {"paramsToSign":{},"uploads":[{}]} → 400 invalid_body: the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, or `paramsToSign`
+    {"paramsToSign":{},"uploads":[{}]} → 400 invalid_body: the body must ask for one thing: an upload (profile, params, resource_type), `uploads`, `paramsToSign`, or `uploadId`
     [] → 400 invalid_body: the body must be a JSON object
     "#);
 }

@@ -1,36 +1,37 @@
 //! Erasing a person, and the audit that remains.
 
+use countersign::clock::UnixSeconds;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::{Database, Signer, on_both};
+use super::{Database, Service, on_both};
 use crate::helpers::{failure, png};
 
 on_both!(everything_of_one_person_is_erased, the_audit_says_who_did_what);
 
 async fn everything_of_one_person_is_erased(database: Database) {
-    let signer = Signer::on(database).await;
-    let unused = signer.sign("ann", "once").await;
+    let service = Service::on(database).await;
+    let unused = service.sign("ann", "once").await;
     for (who, profile) in [("ann", "once"), ("ann", "shared"), ("bob", "once"), ("bob", "shared")] {
-        let signed = signer.sign(who, profile).await;
-        let answer = signer.upload(&signed).await;
-        signer.confirm(who, &signed, &answer).await;
+        let signed = service.sign(who, profile).await;
+        let answer = service.upload(&signed).await;
+        service.confirm(who, &signed, &answer).await;
     }
     // Something that lies in her folder and was never signed.
     let form = reqwest::multipart::Form::new()
         .text("public_id", "once/ann/old")
         .part("file", reqwest::multipart::Part::bytes(png(1, 1)).file_name("a.png"));
-    let url = format!("{}/v1_1/demo/image/upload", signer.app.emulator_origin);
-    let request = signer.app.client.post(url).basic_auth("123", Some("abcd")).multipart(form);
+    let url = format!("{}/v1_1/demo/image/upload", service.app.emulator_origin);
+    let request = service.app.client.post(url).basic_auth("123", Some("abcd")).multipart(form);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
-    assert_eq!(signer.stored().await.len(), 5);
+    assert_eq!(service.stored().await.len(), 5);
 
-    let refused = signer.delete("bob", "/callers/ann/assets").await;
+    let refused = service.delete("bob", "/callers/ann/assets").await;
     assert_eq!(
         failure(&refused),
         "403 forbidden: this takes the scope `admin`, which the caller does not hold"
     );
-    let (status, body) = signer.delete("root", "/callers/ann/assets").await;
+    let (status, body) = service.delete("root", "/callers/ann/assets").await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let uploads = body["data"]["uploads"].as_array().unwrap();
     let mut outcomes: Vec<_> = uploads.iter().map(|one| one["outcome"].as_str().unwrap()).collect();
@@ -39,32 +40,32 @@ async fn everything_of_one_person_is_erased(database: Database) {
     let folders = body["data"]["folders"].as_array().unwrap();
     let old = folders.iter().find(|one| one["deleted"] == 1).unwrap();
     assert_eq!(old["folder"], "once/ann");
-    let left = signer.stored().await;
+    let left = service.stored().await;
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(left.iter().any(|name| name.contains("once/bob/")));
 
     // The grant that she did not use is good for nothing any more.
-    signer.upload(&unused).await;
-    signer.pass(3_600).await;
-    signer.sweep().await;
-    assert_eq!(signer.stored().await.len(), 2);
-    let (status, body) = signer.delete("root", "/callers/nobody/assets").await;
+    service.upload(&unused).await;
+    service.pass(3_600).await;
+    service.sweep().await;
+    assert_eq!(service.stored().await.len(), 2);
+    let (status, body) = service.delete("root", "/callers/nobody/assets").await;
     assert_eq!((status, &body["data"]["uploads"]), (StatusCode::OK, &json!([])));
 }
 
 async fn the_audit_says_who_did_what(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "once").await;
-    let answer = signer.upload(&signed).await;
-    signer.confirm("ann", &signed, &answer).await;
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "once").await;
+    let answer = service.upload(&signed).await;
+    service.confirm("ann", &signed, &answer).await;
     let public_id = answer["public_id"].as_str().unwrap();
-    signer.get("ann", &format!("/download-url?public_id={public_id}&format=png")).await;
-    signer.app.clock.advance(1);
-    signer.delete("ann", &format!("/uploads/{}", signed["uploadId"].as_str().unwrap())).await;
-    signer.sign("bob", "once").await;
+    service.get("ann", &format!("/download-url?public_id={public_id}&format=png")).await;
+    service.app.clock.advance(1);
+    service.delete("ann", &format!("/uploads/{}", signed["uploadId"].as_str().unwrap())).await;
+    service.sign("bob", "once").await;
 
     // Whoever comes after a download waits for the batch that it is in.
-    let lines = signer.app.state.ledger.audit(Some("ann"), Default::default(), 100).await.unwrap();
+    let lines = service.app.state.ledger.audit(Some("ann"), UnixSeconds::default(), 100).await.unwrap();
     let mut events: Vec<_> = lines.iter().map(|line| line.event.as_str()).collect();
     events.sort_unstable();
     assert_eq!(events, ["deleted", "downloaded", "issued", "used"]);

@@ -53,6 +53,7 @@ impl Database {
 
     /// A database of its own on the server that `tests/run` starts.
     pub(crate) async fn postgres() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the product")]
         let Ok(server) = env::var("COUNTERSIGN_TEST_POSTGRES") else {
             panic!(
                 "needs a PostgreSQL server: run `tests/run rust`, which starts one, or set COUNTERSIGN_TEST_POSTGRES"
@@ -72,12 +73,11 @@ const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,downloa
 /// Ann and Bob with everything, and an administrator.
 fn keys() -> AuthConfig {
     let admin = format!("{ALL},admin");
-    let lines: String = [("ann", ALL), ("bob", ALL), ("root", admin.as_str())]
-        .iter()
-        .map(|(name, scopes)| {
-            format!("{name} {} {scopes}\n", hex::encode(Sha256::digest(format!("cs_{name}"))))
-        })
-        .collect();
+    let line = |(name, scopes): &(&str, &str)| {
+        format!("{name} {} {scopes}\n", hex::encode(Sha256::digest(format!("cs_{name}"))))
+    };
+    let lines: Vec<_> = [("ann", ALL), ("bob", ALL), ("root", &admin)].iter().map(line).collect();
+    let lines = lines.concat();
     AuthConfig::Required { api_keys: Some(ApiKeys::parse(&lines).unwrap()), tokens: None }
 }
 
@@ -105,12 +105,12 @@ single_use = true
 "#;
 
 /// A service with a ledger, as callers use it.
-pub(crate) struct Signer {
+pub(crate) struct Service {
     pub(crate) app: TestApp,
     _database: Option<Database>,
 }
 
-impl Signer {
+impl Service {
     pub(crate) async fn on(database: Database) -> Self {
         Self::start(database, false).await
     }

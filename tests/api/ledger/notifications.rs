@@ -6,7 +6,7 @@ use countersign::signing::{Algorithm, notification_signature};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Database, Signer, id, on_both};
+use super::{Database, Service, id, on_both};
 use crate::helpers::{NOW, failure, png, read_json};
 
 on_both!(
@@ -36,7 +36,7 @@ impl Sent {
     }
 }
 
-impl Signer {
+impl Service {
     async fn tell(&self, sent: &Sent) -> (StatusCode, Value) {
         let request = self.app.client.post(self.app.url("/webhooks/cloudinary"));
         let request = request
@@ -57,14 +57,14 @@ fn upload(signed: &Value, folder: &str, bytes: u64) -> Value {
 }
 
 async fn an_upload_is_settled_by_its_notification(database: Database) {
-    let signer = Signer::notified_on(database).await;
-    let signed = signer.sign("ann", "small").await;
+    let service = Service::notified_on(database).await;
+    let signed = service.sign("ann", "small").await;
     let url = signed["payload"]["notification_url"].as_str().unwrap();
     assert!(url.ends_with("/webhooks/cloudinary"), "{url}");
-    signer.upload_to("image", &signed, [png(1, 1), vec![0; 999]].concat()).await;
+    service.upload_to("image", &signed, [png(1, 1), vec![0; 999]].concat()).await;
     let mut state = Value::Null;
     for _ in 0..100 {
-        state = signer.state("ann", &signed).await;
+        state = service.state("ann", &signed).await;
         if state["deletedAt"].is_i64() {
             break;
         }
@@ -75,12 +75,12 @@ async fn an_upload_is_settled_by_its_notification(database: Database) {
         (&json!("rejected"), &json!("notification")),
         "{state}"
     );
-    assert_eq!(signer.stored().await, [""; 0]);
+    assert_eq!(service.stored().await, [""; 0]);
 }
 
 async fn notifications_that_are_forged_altered_late_or_of_another_cloud_change_nothing(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "once").await;
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "once").await;
     let body = upload(&signed, "once/ann", 70);
     let forged = Sent::signed_with(&body, NOW.0, "another secret");
     let mut altered = Sent::signed(&body, NOW.0);
@@ -92,9 +92,16 @@ async fn notifications_that_are_forged_altered_late_or_of_another_cloud_change_n
     let unsigned = Sent { signature: String::new(), ..Sent::signed(&body, NOW.0) };
     let mut refusals = Vec::new();
     for sent in [forged, altered, moved, late, early, unsigned] {
-        refusals.push(failure(&signer.tell(&sent).await));
+        refusals.push(failure(&service.tell(&sent).await));
     }
-    insta::assert_snapshot!(refusals.join("\n"), @"");
+    insta::assert_snapshot!(refusals.join("\n"), @"
+    401 notification_refused: the notification is not accepted: the signature is not the provider's over this body
+    401 notification_refused: the notification is not accepted: the signature is not the provider's over this body
+    401 notification_refused: the notification is not accepted: the signature is not the provider's over this body
+    401 notification_refused: the notification is not accepted: it is too old, or ahead of this server's clock
+    401 notification_refused: the notification is not accepted: it is too old, or ahead of this server's clock
+    401 notification_refused: the notification is not accepted: the signature is not the provider's over this body
+    ");
 
     // Signed, and about nothing here: another cloud of the account, another folder, a grant that was never issued.
     let mut elsewhere = body.clone();
@@ -106,44 +113,44 @@ async fn notifications_that_are_forged_altered_late_or_of_another_cloud_change_n
     let unknown = upload(&json!({ "uploadId": "0".repeat(32) }), "once/ann", 70);
     let eager = json!({ "notification_type": "eager" });
     for body in [elsewhere, of_another_key, of_bob, unknown, eager, json!([])] {
-        let (status, answer) = signer.tell(&Sent::signed(&body, NOW.0)).await;
+        let (status, answer) = service.tell(&Sent::signed(&body, NOW.0)).await;
         assert_eq!((status, &answer["data"]["outcome"]), (StatusCode::OK, &json!("ignored")), "{body}");
     }
-    assert_eq!(signer.state("ann", &signed).await["state"], "issued");
+    assert_eq!(service.state("ann", &signed).await["state"], "issued");
 }
 
 async fn a_repetition_is_answered_and_changes_nothing(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "once").await;
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "once").await;
     let sent = Sent::signed(&upload(&signed, "once/ann", 70), NOW.0);
     let outcome = |answer: (StatusCode, Value)| {
         assert_eq!(answer.0, StatusCode::OK);
         answer.1["data"]["outcome"].as_str().unwrap().to_owned()
     };
-    assert_eq!(outcome(signer.tell(&sent).await), "settled");
-    assert_eq!(outcome(signer.tell(&sent).await), "duplicate");
+    assert_eq!(outcome(service.tell(&sent).await), "settled");
+    assert_eq!(outcome(service.tell(&sent).await), "duplicate");
     // The same news under another signature, as a retry of the provider's would bring it.
     let retry = Sent::signed(&upload(&signed, "once/ann", 99), NOW.0 + 180);
-    assert_eq!(outcome(signer.tell(&retry).await), "known");
-    let state = signer.state("ann", &signed).await;
+    assert_eq!(outcome(service.tell(&retry).await), "known");
+    let state = service.state("ann", &signed).await;
     assert_eq!((&state["state"], &state["bytes"]), (&json!("used"), &json!(70)));
 }
 
 async fn a_second_file_goes_as_soon_as_it_is_announced(database: Database) {
-    let signer = Signer::notified_on(database).await;
-    let signed = signer.sign("ann", "once").await;
-    let answer = signer.upload_to("image", &signed, png(1, 1)).await;
-    signer.confirm("ann", &signed, &answer).await;
+    let service = Service::notified_on(database).await;
+    let signed = service.sign("ann", "once").await;
+    let answer = service.upload_to("image", &signed, png(1, 1)).await;
+    service.confirm("ann", &signed, &answer).await;
     for _ in 0..100 {
-        if signer.state("ann", &signed).await["bytes"].is_u64() {
+        if service.state("ann", &signed).await["bytes"].is_u64() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    signer.upload_to("raw", &signed, b"another".to_vec()).await;
+    service.upload_to("raw", &signed, b"another".to_vec()).await;
     let mut stored = Vec::new();
     for _ in 0..100 {
-        stored = signer.stored().await;
+        stored = service.stored().await;
         if stored.len() == 1 {
             break;
         }

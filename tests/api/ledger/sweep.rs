@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Database, Signer, id, on_both};
+use super::{Database, Service, id, on_both};
 
 on_both!(
     a_second_file_under_one_grant_is_deleted,
@@ -15,26 +15,26 @@ on_both!(
 const OVER: i64 = 3_600;
 
 async fn a_second_file_under_one_grant_is_deleted(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "once").await;
-    let answer = signer.upload_to("image", &signed, crate::helpers::png(1, 1)).await;
-    signer.confirm("ann", &signed, &answer).await;
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "once").await;
+    let answer = service.upload_to("image", &signed, crate::helpers::png(1, 1)).await;
+    service.confirm("ann", &signed, &answer).await;
     // The signature says neither image nor raw: the same one makes another asset.
-    signer.upload_to("raw", &signed, b"another".to_vec()).await;
-    assert_eq!(signer.stored().await.len(), 2);
-    signer.pass(OVER).await;
-    let lines = signer.sweep().await;
+    service.upload_to("raw", &signed, b"another".to_vec()).await;
+    assert_eq!(service.stored().await.len(), 2);
+    service.pass(OVER).await;
+    let lines = service.sweep().await;
     assert_eq!(lines[0]["state"], "used");
-    assert_eq!(signer.stored().await.len(), 1, "{lines:?}");
-    assert_eq!(signer.sweep().await, [Value::Null; 0]);
+    assert_eq!(service.stored().await.len(), 1, "{lines:?}");
+    assert_eq!(service.sweep().await, [Value::Null; 0]);
 }
 
 async fn a_dry_run_changes_nothing(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "small").await;
-    signer.upload_to("raw", &signed, b"raw".to_vec()).await;
-    signer.pass(OVER).await;
-    let swept = signer.app.state.settling().sweep(true).await.unwrap();
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "small").await;
+    service.upload_to("raw", &signed, b"raw".to_vec()).await;
+    service.pass(OVER).await;
+    let swept = service.app.state.settling().sweep(true).await.unwrap();
     let line = serde_json::to_value(&swept.lines[0]).unwrap();
     let public_id = format!("small/ann/{}", id(&signed));
     let expected = json!({
@@ -42,58 +42,58 @@ async fn a_dry_run_changes_nothing(database: Database) {
         "reason": "is raw, and the profile takes image", "deleted": [format!("raw/upload/{public_id}")],
     });
     assert_eq!(line, expected);
-    assert_eq!(signer.stored().await.len(), 1);
-    assert_eq!(signer.state("ann", &signed).await["state"], "issued");
-    signer.sweep().await;
-    assert_eq!(signer.stored().await.len(), 0);
-    assert_eq!(signer.state("ann", &signed).await["state"], "rejected");
+    assert_eq!(service.stored().await.len(), 1);
+    assert_eq!(service.state("ann", &signed).await["state"], "issued");
+    service.sweep().await;
+    assert_eq!(service.stored().await.len(), 0);
+    assert_eq!(service.state("ann", &signed).await["state"], "rejected");
 }
 
 async fn a_provider_that_does_not_answer_changes_nothing(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "once").await;
-    signer.upload(&signed).await;
-    signer.pass(OVER).await;
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "once").await;
+    service.upload(&signed).await;
+    service.pass(OVER).await;
     let fault = json!([{ "method": "GET", "path": "/resources/", "status": 404, "body": "{\"error\":{\"message\":\"no\"}}" }]);
-    signer.app.control("faults", fault).await;
-    let swept = signer.app.state.settling().sweep(false).await.unwrap();
+    service.app.control("faults", fault).await;
+    let swept = service.app.state.settling().sweep(false).await.unwrap();
     assert!(swept.error.is_some());
-    assert_eq!(signer.state("ann", &signed).await["state"], "issued");
-    signer.app.control("faults", json!([])).await;
+    assert_eq!(service.state("ann", &signed).await["state"], "issued");
+    service.app.control("faults", json!([])).await;
     // It was taken in hand for five minutes.
-    assert_eq!(signer.sweep().await, [Value::Null; 0]);
-    signer.pass(301).await;
-    assert_eq!(signer.sweep().await[0]["state"], "used");
+    assert_eq!(service.sweep().await, [Value::Null; 0]);
+    service.pass(301).await;
+    assert_eq!(service.sweep().await[0]["state"], "used");
 }
 
 async fn an_asset_that_was_deleted_elsewhere_is_noted(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "small").await;
-    let answer = signer.upload_to("image", &signed, crate::helpers::png(1, 1)).await;
-    signer.confirm("ann", &signed, &answer).await;
-    signer
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "small").await;
+    let answer = service.upload_to("image", &signed, crate::helpers::png(1, 1)).await;
+    service.confirm("ann", &signed, &answer).await;
+    service
         .app
         .client
-        .delete(format!("{}/_emulator/assets", signer.app.emulator_origin))
+        .delete(format!("{}/_emulator/assets", service.app.emulator_origin))
         .send()
         .await
         .unwrap();
-    signer.pass(OVER).await;
-    signer.sweep().await;
-    let state = signer.state("ann", &signed).await;
+    service.pass(OVER).await;
+    service.sweep().await;
+    let state = service.state("ann", &signed).await;
     assert_eq!(state["state"], "used");
     assert!(state["deletedAt"].is_i64(), "{state}");
 }
 
 async fn violators_are_found_without_a_confirmation(database: Database) {
-    let signer = Signer::on(database).await;
-    let signed = signer.sign("ann", "small").await;
-    signer.upload_to("image", &signed, [crate::helpers::png(1, 1), vec![0; 999]].concat()).await;
-    signer.pass(OVER).await;
-    let lines = signer.sweep().await;
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "small").await;
+    service.upload_to("image", &signed, [crate::helpers::png(1, 1), vec![0; 999]].concat()).await;
+    service.pass(OVER).await;
+    let lines = service.sweep().await;
     assert_eq!(lines[0]["state"], "rejected");
-    assert_eq!(signer.stored().await, [""; 0]);
-    let state = signer.state("ann", &signed).await;
+    assert_eq!(service.stored().await, [""; 0]);
+    let state = service.state("ann", &signed).await;
     assert_eq!(state["settledBy"], "sweep");
     assert!(state["deletedAt"].is_i64(), "{state}");
 }

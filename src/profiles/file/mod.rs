@@ -1,5 +1,7 @@
 //! The profiles file: TOML, one table `[profiles.NAME]` for each profile. Anything unknown stops the start.
 
+mod tracking;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -7,12 +9,11 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::parameters::{Standing, standing};
-use super::quota::{Limit, QuotaText, parse_size};
+use super::quota::QuotaText;
 use super::rule::{ParamRule, RuleText};
 use super::template::Template;
-use super::tracking::Tracking;
 use super::uploadcare::UploadcareText;
-use super::{Fixed, Lifetime, MERGED, Profile, Terms, UploadResourceType, UploadcareProfile};
+use super::{Fixed, Lifetime, MERGED, Profile, UploadResourceType, UploadcareProfile};
 use crate::auth::Scope;
 use crate::delivery::DeliveryType;
 
@@ -261,64 +262,6 @@ impl Reading<'_> {
         fixed
     }
 
-    /// What is used once, held to a size or counted must be known when it comes; the one public id of a grant does that.
-    fn tracking(&mut self, text: &ProfileText) -> Option<Tracking> {
-        let max_bytes = text.max_bytes.as_deref().map(parse_size).transpose();
-        let max_bytes = max_bytes.unwrap_or_else(|error| {
-            self.wrong("max_bytes", error);
-            Some(1)
-        });
-        let quota = text.quota.clone().unwrap_or_default();
-        let mut limit = |key, limit: Option<Result<Limit, _>>| {
-            limit.and_then(|limit| limit.map_err(|error| self.wrong(key, error)).ok())
-        };
-        let uploads = limit("quota.uploads", quota.uploads.as_deref().map(Limit::of_uploads));
-        let bytes = limit("quota.bytes", quota.bytes.as_deref().map(Limit::of_bytes));
-        match (bytes, max_bytes) {
-            (Some(_), None) => {
-                self.wrong(
-                    "quota.bytes",
-                    "needs max_bytes: so much is set aside until a file's size is known",
-                );
-            }
-            (Some(bytes), Some(most)) if most > bytes.most => {
-                self.wrong(
-                    "quota.bytes",
-                    format!("is less than one file may have ({most} bytes): no upload would pass"),
-                );
-            }
-            _ => {}
-        }
-        let needs_it = max_bytes.is_some() || text.quota.is_some();
-        match text.single_use {
-            Some(false) if needs_it => self.wrong(
-                "single_use",
-                "must not be false with max_bytes or quota: what can be used twice cannot be counted",
-            ),
-            None if !needs_it => return None,
-            Some(false) => return None,
-            Some(true) | None => self.refuse_other_names(text),
-        }
-        Some(Tracking { terms: terms(text, max_bytes), uploads, bytes })
-    }
-
-    /// The server names what is uploaded once.
-    fn refuse_other_names(&mut self, text: &ProfileText) {
-        const NAMING: [&str; 4] =
-            ["public_id_prefix", "unique_filename", "use_asset_folder_as_public_id_prefix", "use_filename"];
-        const WHY: &str =
-            "has no meaning with single_use, max_bytes or quota: the server makes the public id";
-        if text.use_filename.is_some() {
-            self.wrong("use_filename", WHY);
-        }
-        for name in NAMING.iter().filter(|name| text.params.contains_key(**name)) {
-            self.wrong(&format!("params.{name}"), WHY);
-        }
-        for name in NAMING.iter().filter(|name| text.client_params.contains_key(**name)) {
-            self.wrong(&format!("client_params.{name}"), WHY);
-        }
-    }
-
     fn formats(&mut self, formats: &[String]) -> Option<Template> {
         if formats
             .iter()
@@ -355,14 +298,6 @@ impl Reading<'_> {
         }
         None
     }
-}
-
-/// What a file must be like once it is stored. A format that the profile converts to is right whatever else is.
-fn terms(text: &ProfileText, max_bytes: Option<u64>) -> Terms {
-    let mut formats = text.allowed_formats.clone();
-    let converted = text.params.get("format").and_then(Value::as_str).filter(|_| !formats.is_empty());
-    formats.extend(converted.map(str::to_owned));
-    Terms { max_bytes, formats, resource_types: text.resource_types.clone() }
 }
 
 /// Whether the profile fixes `name` so that no client can add to it; tags and context take both.
