@@ -1,0 +1,1 @@
+"""What the suite imports as `test.cache`."""
