@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fields::Fields;
+use super::metadata::{self, MetadataFields};
 use super::refusal::Refusal;
 use super::store::{AccessRule, Derived, Description, Moderation, Rectangle};
 use super::transformation;
@@ -64,11 +65,34 @@ impl Attributes {
         })
     }
 
+    /// The same, once its metadata is found to be what the fields take.
+    pub(super) fn held_against(self, fields: &MetadataFields) -> Result<Self, Refusal> {
+        let metadata = self.metadata.map(|values| fields.check(values)).transpose()?;
+        Ok(Self { metadata, ..self })
+    }
+
+    /// The same with the defaults of fields that nothing was said about.
+    pub(super) fn with_defaults(self, fields: &MetadataFields) -> Self {
+        let mut values = fields.defaults();
+        values.extend(self.metadata.unwrap_or_default());
+        Self { metadata: Some(values), ..self }
+    }
+
+    /// The same with faces that are no larger than the picture. Only an upload cuts them so.
+    pub(super) fn with_faces_within(self, dimensions: Option<(u32, u32)>) -> Self {
+        let Some((width, height)) = dimensions else {
+            return self;
+        };
+        let within = |[x, y, w, h]: Rectangle| [x, y, w.min(width), h.min(height)];
+        let faces = self.face_coordinates.map(|faces| faces.into_iter().map(within).collect());
+        Self { face_coordinates: faces, ..self }
+    }
+
     /// Puts what was said in the place of what was there.
     pub(super) fn apply(self, description: &mut Description) {
         replace(&mut description.tags, self.tags);
         replace(&mut description.context, self.context);
-        replace(&mut description.metadata, self.metadata);
+        metadata::merge(&mut description.metadata, &self.metadata.unwrap_or_default());
         replace(&mut description.face_coordinates, self.face_coordinates);
         replace(&mut description.custom_coordinates, self.custom_coordinates);
         replace(&mut description.access_control, self.access_control);

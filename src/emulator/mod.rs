@@ -11,7 +11,7 @@
 //!   ├─ upload/   form → verify → presets → params, attributes → naming, content → store → answer      (chunks: in parts)
 //!   ├─ uploadcare/         the other provider, with routes and a store of its own
 //!   ├─ edit/     destroy, rename, explicit, labels; delete_token
-//!   ├─ admin/    account, listing and page, detail, deletion, presets, folders
+//!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields
 //!   ├─ download, delivery → transformation, token → original
 //!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
@@ -32,6 +32,7 @@ mod faults;
 mod fields;
 mod form;
 mod journal;
+mod metadata;
 mod notify;
 mod observe;
 mod original;

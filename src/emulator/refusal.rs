@@ -77,6 +77,8 @@ pub(super) enum Refusal {
     NotSubscribed(String),
     #[error("{0} is invalid")]
     IsInvalid(String),
+    #[error("{name} {value} is not valid")]
+    IsNotValid { name: &'static str, value: String },
     #[error("Detection invalid model '{0}'")]
     InvalidModel(String),
     #[error("Illegal value {value} for {name}")]
@@ -96,6 +98,14 @@ pub(super) enum Refusal {
     NameIsTaken(String),
     #[error("external id {0} already exists")]
     AlreadyExists(String),
+    #[error("external id {0} already exists")]
+    MetadataFieldExists(String),
+    #[error("Maximum number of metadata fields is {0}")]
+    TooManyMetadataFields(usize),
+    #[error("Maximum number of datasource values is {0}")]
+    TooManyEntries(usize),
+    #[error("{value} is not valid for the metadata field {id}")]
+    InvalidMetadata { id: String, value: String },
     #[error("Can't find {kind} {name}")]
     CannotFind { kind: &'static str, name: String },
     #[error("Folder is not empty")]
@@ -130,6 +140,8 @@ pub(super) enum Refusal {
     Json(#[source] serde_json::Error),
     #[error("The body is not a JSON object")]
     JsonIsNotAnObject,
+    #[error("The body is not what this call takes: {0}")]
+    UnexpectedJson(#[source] serde_json::Error),
     #[error("The body is not a form: {}", form_problem(.0))]
     Multipart(#[source] multer::Error),
     #[error("The body broke off")]

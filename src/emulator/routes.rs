@@ -9,7 +9,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use tower::ServiceExt as _;
 use tower_http::cors::{Any, CorsLayer};
 
@@ -94,6 +94,7 @@ fn admin_routes() -> Router<Arc<Backend>> {
             "/v1_1/{cloud}/upload_presets/{name}",
             get(admin::show_preset).put(admin::update_preset).delete(admin::delete_preset),
         )
+        .merge(metadata_routes())
         .route("/v1_1/{cloud}/folders", get(admin::root_folders))
         .route(
             "/v1_1/{cloud}/folders/{*path}",
@@ -102,6 +103,22 @@ fn admin_routes() -> Router<Arc<Backend>> {
                 .put(admin::rename_folder)
                 .delete(admin::delete_folder),
         )
+}
+
+fn metadata_routes() -> Router<Arc<Backend>> {
+    Router::new()
+        .route("/v1_1/{cloud}/metadata_fields", get(admin::list_fields).post(admin::create_field))
+        .route("/v1_1/{cloud}/metadata_fields/order", put(admin::order_fields))
+        .route(
+            "/v1_1/{cloud}/metadata_fields/{external_id}",
+            get(admin::show_field).put(admin::update_field).delete(admin::delete_field),
+        )
+        .route(
+            "/v1_1/{cloud}/metadata_fields/{external_id}/datasource",
+            put(admin::update_entries).delete(admin::delete_entries),
+        )
+        .route("/v1_1/{cloud}/metadata_fields/{external_id}/datasource_restore", post(admin::restore_entries))
+        .route("/v1_1/{cloud}/metadata_fields/{external_id}/datasource/order", post(admin::order_entries))
 }
 
 fn control_routes() -> Router<Arc<Backend>> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::answer::DerivedAnswer;
 use super::super::attributes::Attributes;
 use super::super::fields::Fields;
+use super::super::metadata::MetadataFields;
 use super::super::store::{Asset, Description};
 use super::listing::pick;
 use super::{Access, Admin, AdminJson, Algorithm, Backend, Occasion, Refusal, page, parse_kind, read};
@@ -76,7 +77,8 @@ pub(in crate::emulator) async fn update(
     let fields = read(&backend, request).await?;
     let key = admin.key(resource_type, delivery_type, &public_id);
     let before = backend.store.get(&key).ok_or_else(|| Refusal::NotFound(public_id.clone()))?;
-    let changes = Changes::parse(&fields, &before)?;
+    let metadata = backend.store.settings(|all| all.metadata_of(&admin.cloud));
+    let changes = Changes::parse(&fields, &before, &metadata)?;
     let told = changes.clone();
     let now = backend.clock.now();
     let change = move |description: &mut Description| {
@@ -96,7 +98,7 @@ struct Changes {
 }
 
 impl Changes {
-    fn parse(fields: &Fields, asset: &Asset) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields, asset: &Asset, metadata: &MetadataFields) -> Result<Self, Refusal> {
         if let Some(name) = fields.given(&ADD_ONS).into_iter().find(|name| fields.get(name).is_some()) {
             let value = fields.get(name).unwrap_or_default().to_owned();
             return Err(Refusal::IllegalValue { name, value });
@@ -108,7 +110,8 @@ impl Changes {
                 return Err(Refusal::IllegalValue { name: "moderation_status", value: value.clone() });
             }
         }
-        Ok(Self { attributes: Attributes::parse(fields)?, moderation_status: status })
+        let attributes = Attributes::parse(fields)?.held_against(metadata)?;
+        Ok(Self { attributes, moderation_status: status })
     }
 
     fn apply(self, description: &mut Description) {
@@ -141,6 +144,9 @@ fn details(backend: &Backend, admin: &Admin, asset: &Asset, fields: &Fields) -> 
         if fields.flag(name) != Some(true) {
             members.remove(name);
         }
+    }
+    if asset.description.tags.is_empty() {
+        members.remove("tags");
     }
     let changed_at = asset.description.updated_at.unwrap_or(asset.description.created_at);
     let changed_at = Timestamp::from_second(changed_at.0).unwrap_or_default().to_string();

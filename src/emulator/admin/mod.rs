@@ -5,6 +5,7 @@ mod deletion;
 mod detail;
 mod folders;
 mod listing;
+mod metadata_fields;
 mod page;
 mod presets;
 
@@ -16,6 +17,8 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
@@ -24,7 +27,7 @@ use crate::signing::Algorithm;
 use super::Backend;
 use super::accounts::{CloudAccount, Stranger};
 use super::fields::Fields;
-use super::form::Form;
+use super::form::{Form, read_text};
 use super::notify::{Announcement, Occasion};
 use super::refusal::Refusal;
 use super::store::{Asset, AssetKey};
@@ -35,6 +38,10 @@ pub(super) use detail::{by_asset_id_or_list, show, update};
 pub(super) use folders::{create_folder, delete_folder, rename_folder, root_folders, sub_folders};
 pub(super) use listing::{
     by_asset_folder, by_asset_ids, by_context, by_moderation, by_tag, list, resource_types, tags,
+};
+pub(super) use metadata_fields::{
+    create_field, delete_entries, delete_field, list_fields, order_entries, order_fields, restore_entries,
+    show_field, update_entries, update_field,
 };
 pub(super) use presets::{create_preset, delete_preset, list_presets, show_preset, update_preset};
 
@@ -70,6 +77,13 @@ impl Admin {
 /// Reads what a call says in its query and body.
 async fn read(backend: &Backend, request: Request) -> Result<Fields, Refusal> {
     Ok(Form::read(backend, request).await?.fields)
+}
+
+/// Reads a body that is JSON whatever its header says.
+async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    let body = read_text(request.into_body()).await?;
+    let body: Value = serde_json::from_slice(&body).map_err(Refusal::Json)?;
+    serde_json::from_value(body).map_err(Refusal::UnexpectedJson)
 }
 
 /// A resource type and a delivery type in a path.

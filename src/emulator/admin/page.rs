@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::answer::{AssetAnswer, delivery_url};
 use super::super::fields::Fields;
+use super::folders::folder_of;
 use super::{Access, Admin, Algorithm, Asset, Backend, Refusal};
 
 /// How many items a page has unless the client says otherwise, and at most.
@@ -96,19 +97,23 @@ pub(super) fn item(backend: &Backend, admin: &Admin, asset: &Asset, fields: &Fie
     Value::Object(members)
 }
 
-/// Some members identify the asset and are always there.
+/// Some members say which asset it is and are always there.
 fn is_wanted(wanted: &[&str], name: &str) -> bool {
-    wanted.contains(&name) || matches!(name, "asset_id" | "public_id")
+    wanted.contains(&name) || matches!(name, "asset_id" | "public_id" | "folder")
 }
 
 /// Everything that is known about an asset.
 pub(super) fn members(backend: &Backend, admin: &Admin, asset: &Asset) -> Map<String, Value> {
     let access = Access { account: &admin.account, algorithm: Algorithm::default() };
     let url = delivery_url(asset, &backend.origin, Some((access.account, access.algorithm)));
-    match serde_json::to_value(AssetAnswer::new(asset, url)) {
-        Ok(Value::Object(members)) => members,
-        _ => Map::new(),
-    }
+    let Ok(Value::Object(mut members)) = serde_json::to_value(AssetAnswer::new(asset, url)) else {
+        return Map::new();
+    };
+    let mut tags = asset.description.tags.clone();
+    tags.sort();
+    members.insert("tags".to_owned(), tags.into());
+    members.insert("folder".to_owned(), folder_of(asset).into());
+    members
 }
 
 /// How many items a page may have.

@@ -20,7 +20,8 @@ pub(in crate::emulator) async fn explicit(
 ) -> Result<Response, Refusal> {
     let edit = Edit::read(&backend, path, request).await?;
     refuse_unsupported(&edit.fields)?;
-    let attributes = Attributes::parse(&edit.fields)?;
+    let metadata = backend.store.settings(|all| all.metadata_of(&edit.cloud));
+    let attributes = Attributes::parse(&edit.fields)?.held_against(&metadata)?;
     let public_id = edit.fields.require("public_id")?;
     let eager = attributes.eager.clone();
     let now = backend.clock.now();

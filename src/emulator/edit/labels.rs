@@ -1,6 +1,5 @@
 //! `POST /v1_1/{cloud}/{resource_type}/tags`, `/context` and `/metadata`: labels of up to a thousand assets at once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,6 +7,7 @@ use axum::extract::{Path, Request, State};
 use serde_json::{Value, json};
 
 use super::super::attributes::{parse_metadata, parse_pairs, words};
+use super::super::metadata::merge;
 use super::super::notify::{Announcement, Occasion};
 use super::super::store::{Asset, Description};
 use super::{Backend, Edit, Refusal};
@@ -69,8 +69,9 @@ pub(in crate::emulator) async fn metadata(
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let edit = Edit::read(&backend, path, request).await?;
-    let fields: BTreeMap<_, _> = parse_metadata(edit.fields.require("metadata")?);
-    let change: Change = Box::new(move |one| one.metadata.extend(fields.clone()));
+    let fields = backend.store.settings(|all| all.metadata_of(&edit.cloud));
+    let values = fields.check(parse_metadata(edit.fields.require("metadata")?))?;
+    let change: Change = Box::new(move |one| merge(&mut one.metadata, &values));
     let assets = change_all(&edit, change).await?;
     Ok(answer(&edit, Occasion::Metadata(&assets), &assets))
 }

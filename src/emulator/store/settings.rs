@@ -1,14 +1,17 @@
-//! What a cloud holds beside its assets: upload presets, and folders that were made before anything was in them.
+//! What a cloud holds beside its assets: upload presets, folders that were made before anything was in them, and the
+//! fields of structured metadata.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// Presets and folders of every cloud.
+use super::super::metadata::MetadataFields;
+
+/// What every cloud holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::emulator) struct Settings(BTreeMap<String, CloudSettings>);
 
-/// Presets and folders of one cloud.
+/// What one cloud holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::emulator) struct CloudSettings {
     /// By name.
@@ -17,6 +20,8 @@ pub(in crate::emulator) struct CloudSettings {
     /// By path, without a slash at either end.
     #[serde(default)]
     pub folders: BTreeSet<String>,
+    #[serde(default)]
+    pub metadata: MetadataFields,
 }
 
 /// Upload parameters under a name.
@@ -34,6 +39,11 @@ impl Settings {
     /// What there is of `cloud`.
     pub(in crate::emulator) fn of(&self, cloud: &str) -> Option<&CloudSettings> {
         self.0.get(cloud)
+    }
+
+    /// The metadata fields of `cloud`.
+    pub(in crate::emulator) fn metadata_of(&self, cloud: &str) -> MetadataFields {
+        self.of(cloud).map(|cloud| cloud.metadata.clone()).unwrap_or_default()
     }
 
     /// What there is of `cloud`, to be changed.

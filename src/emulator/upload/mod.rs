@@ -74,7 +74,8 @@ async fn receive(
     };
     let (access, proof) = authenticate_upload(&backend.accounts, call)?;
     presets::apply(&backend.store, cloud, proof, &mut form.fields)?;
-    let params = UploadParams::parse(&form.fields)?;
+    let metadata = backend.store.settings(|all| all.metadata_of(cloud));
+    let params = UploadParams::parse(&form.fields)?.with_metadata(&metadata)?;
     let file = match form.file.take().ok_or(Refusal::MissingParameter("file"))? {
         Err(Refusal::RemoteFile(address)) => fetch(backend, &address).await?,
         file => file?,

@@ -6,6 +6,7 @@ use crate::delivery::{DeliveryType, ResourceType};
 
 use super::super::attributes::{Attributes, words};
 use super::super::fields::Fields;
+use super::super::metadata::MetadataFields;
 use super::super::refusal::Refusal;
 use super::super::store::{Description, Overwrite};
 use super::super::transformation;
@@ -46,6 +47,12 @@ impl UploadParams {
         })
     }
 
+    /// The same with the metadata that an asset of this cloud gets.
+    pub(super) fn with_metadata(self, fields: &MetadataFields) -> Result<Self, Refusal> {
+        let attributes = self.attributes.held_against(fields)?.with_defaults(fields);
+        Ok(Self { attributes, ..self })
+    }
+
     /// Refuses a file of a format that is not among the allowed ones.
     pub(super) fn check_format(&self, kind: &Kind, file: &FileName) -> Result<(), Refusal> {
         let format = match kind.resource_type {
@@ -79,7 +86,7 @@ impl UploadParams {
         file: FileName,
         created_at: UnixSeconds,
     ) -> Description {
-        let mut attributes = self.attributes;
+        let mut attributes = self.attributes.with_faces_within(dimensions);
         if self.filename_as_display_name && attributes.display_name.is_none() {
             attributes.display_name = Some(file.stem.clone());
         }

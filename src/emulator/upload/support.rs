@@ -116,6 +116,8 @@ pub(in crate::emulator) fn refuse_unsupported(fields: &Fields) -> Result<(), Ref
         let Some(value) = fields.get(name) else { continue };
         return Err(if known.contains(&value.split(':').next().unwrap_or_default()) {
             Refusal::NotSubscribed(value.to_owned())
+        } else if *name == "categorization" {
+            Refusal::IsNotValid { name: text, value: value.to_owned() }
         } else {
             Refusal::IsInvalid((*text).to_owned())
         });

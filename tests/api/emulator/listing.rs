@@ -76,7 +76,7 @@ async fn items_are_brief_unless_more_is_asked_for() {
     );
     let less = get(&server, "resources/image/upload?max_results=1&fields=bytes,etag").await;
     let names: Vec<_> = less["resources"][0].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(names, ["asset_id", "bytes", "etag", "public_id"]);
+    assert_eq!(names, ["asset_id", "bytes", "etag", "folder", "public_id"]);
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ fn value(name: &str) -> &'static str {
         "access_control" => "[]",
         "face_coordinates" | "custom_coordinates" => "1,2,3,4",
         "eager" | "transformation" => "w_10",
-        "context" | "metadata" => "a=b",
+        "context" => "a=b",
+        "metadata" => "m=1",
         "upload_preset" => "p",
         "detection" | "raw_convert" | "ocr" | "categorization" | "background_removal" => "illegal",
         name if name.ends_with("_url") => "http://192.0.2.1/",
@@ -73,6 +74,7 @@ fn value(name: &str) -> &'static str {
 async fn every_upload_parameter_is_what_the_docs_say_it_is() {
     let server = Server::start().await;
     server.admin("POST", "upload_presets", serde_json::json!({"name": "p"})).await;
+    server.define_metadata().await;
     for row in rows("Upload parameters") {
         let (name, support) = (row[0], row[1]);
         let form = Form::new().part("file", Part::bytes(png()).file_name("a.png")).text(name, value(name));

@@ -12,6 +12,7 @@ mod listing;
 mod matrix;
 mod media;
 mod memory;
+mod metadata;
 mod notifications;
 mod presets;
 mod refusals;

@@ -93,11 +93,12 @@ async fn presets_outlive_the_process() {
 #[tokio::test]
 async fn everything_an_upload_says_comes_back() {
     let server = Server::start().await;
+    server.define_metadata().await;
     let rules = r#"[{"access_type":"anonymous","start":"2024-01-01T00:00:00Z"}]"#;
     let params = [
         ("public_id", "a"),
         ("metadata", r#"m=1|l=["a","b"]"#),
-        ("face_coordinates", "1,2,3,4|5,6,7,8"),
+        ("face_coordinates", "1,2,3,4|5,6,1,8"),
         ("custom_coordinates", "1,2,3,4"),
         ("access_control", rules),
         ("async", "false"),
@@ -105,7 +106,7 @@ async fn everything_an_upload_says_comes_back() {
     ];
     let answer = server.store(UPLOAD, png(), "a.png", &params).await;
     assert_eq!(answer["metadata"], json!({"m": "1", "l": ["a", "b"]}));
-    assert_eq!(answer["faces"], json!([[1, 2, 3, 4], [5, 6, 7, 8]]));
+    assert_eq!(answer["faces"], json!([[1, 2, 3, 2], [5, 6, 1, 2]]), "the picture has 3 × 2 pixels");
     assert_eq!(answer["coordinates"]["custom"], json!([[1, 2, 3, 4]]));
     assert_eq!(answer["access_control"][0]["access_type"], "anonymous");
     assert_eq!(answer["eager"][0]["emulated"], "original");

@@ -12,7 +12,7 @@ use countersign::signing::{Algorithm, Params};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, RequestBuilder, Response};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -130,6 +130,18 @@ impl Server {
             request = request.json(&body);
         }
         answer(request.send().await.unwrap()).await
+    }
+
+    /// Defines the metadata fields `m`, a text, and `l`, a set of `a` and `b`.
+    pub(super) async fn define_metadata(&self) {
+        let entries = json!([{"external_id": "a", "value": "A"}, {"external_id": "b", "value": "B"}]);
+        for field in [
+            json!({"external_id": "m", "label": "M", "type": "string"}),
+            json!({"external_id": "l", "label": "L", "type": "set", "datasource": {"values": entries}}),
+        ] {
+            let (status, answer) = self.admin("POST", "metadata_fields", field).await;
+            assert_eq!(status, 200, "{answer}");
+        }
     }
 
     pub(super) async fn control(&self, path: &str, body: Value) -> Response {

@@ -35,6 +35,9 @@ async function refused(call, status, text) {
 }
 
 test('what an upload says about an asset comes back, and can be changed', async () => {
+  await api.add_metadata_field({ external_id: 'm', label: 'M', type: 'string' });
+  const values = ['a', 'b'].map((id) => ({ external_id: id, value: id }));
+  await api.add_metadata_field({ external_id: 'l', label: 'L', type: 'set', datasource: { values } });
   const stored = await uploadBytes(png(), {
     public_id: 'said/a', tags: ['x', 'y'], context: { k: 'a=b|c' }, metadata: { m: '1', l: ['a', 'b'] }, moderation: 'manual',
     face_coordinates: [[1, 2, 3, 4]], custom_coordinates: '5,6,7,8', eager: [{ width: 20, crop: 'scale' }],

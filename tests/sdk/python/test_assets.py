@@ -18,6 +18,9 @@ def store(public_id, **options):
 
 
 def test_what_an_upload_says_comes_back_and_can_be_changed():
+    api.add_metadata_field({"external_id": "m", "label": "M", "type": "string"})
+    values = [{"external_id": item, "value": item} for item in "ab"]
+    api.add_metadata_field({"external_id": "l", "label": "L", "type": "set", "datasource": {"values": values}})
     stored = store(
         "py/said", tags=["x", "y"], context={"k": "a=b|c"}, metadata={"m": "1", "l": ["a", "b"]}, moderation="manual",
         face_coordinates=[[1, 2, 3, 4]], custom_coordinates=(5, 6, 7, 8), eager=[{"width": 20, "crop": "scale"}],
