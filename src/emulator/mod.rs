@@ -11,7 +11,8 @@
 //!   ├─ upload/   form → verify → presets → params, attributes → naming, content → store → answer      (chunks: in parts)
 //!   ├─ uploadcare/         the other provider, with routes and a store of its own
 //!   ├─ edit/     destroy, rename, explicit, labels; delete_token
-//!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields
+//!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields,
+//!   │            search
 //!   ├─ download, delivery → transformation, token → original
 //!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
@@ -41,6 +42,7 @@ mod presets;
 mod range;
 mod refusal;
 mod routes;
+mod search;
 mod seed;
 mod store;
 mod token;

@@ -77,6 +77,8 @@ pub(super) enum Refusal {
     NotSubscribed(String),
     #[error("{0} is invalid")]
     IsInvalid(String),
+    #[error("Invalid search expression: {0}")]
+    InvalidExpression(String),
     #[error("{name} {value} is not valid")]
     IsNotValid { name: &'static str, value: String },
     #[error("Detection invalid model '{0}'")]

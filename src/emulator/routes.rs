@@ -80,6 +80,7 @@ fn admin_routes() -> Router<Arc<Backend>> {
         .route("/v1_1/{cloud}/usage/{date}", get(admin::usage_on))
         .route("/v1_1/{cloud}/resources", get(admin::resource_types).delete(admin::delete_by_asset_ids))
         .route("/v1_1/{cloud}/resources/{word}", get(admin::by_asset_id_or_list))
+        .route("/v1_1/{cloud}/resources/search", post(admin::search))
         .route("/v1_1/{cloud}/resources/by_asset_ids", get(admin::by_asset_ids))
         .route("/v1_1/{cloud}/resources/by_asset_folder", get(admin::by_asset_folder))
         .route("/v1_1/{cloud}/resources/{word}/{type}", get(admin::list).delete(admin::delete_resources))
@@ -96,6 +97,7 @@ fn admin_routes() -> Router<Arc<Backend>> {
         )
         .merge(metadata_routes())
         .route("/v1_1/{cloud}/folders", get(admin::root_folders))
+        .route("/v1_1/{cloud}/folders/search", post(admin::search_folders))
         .route(
             "/v1_1/{cloud}/folders/{*path}",
             get(admin::sub_folders)

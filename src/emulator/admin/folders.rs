@@ -149,12 +149,12 @@ fn moved(path: &str, from: &str, to: &str) -> String {
     }
 }
 
-fn name_of(path: &str) -> &str {
+pub(super) fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Every folder of the cloud, those above others included.
-fn all(backend: &Backend, admin: &Admin) -> BTreeSet<String> {
+pub(super) fn all(backend: &Backend, admin: &Admin) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     let made = backend.store.settings(|all| all.of(&admin.cloud).map(|cloud| cloud.folders.clone()));
     let used = admin.assets(backend).iter().map(|asset| folder_of(asset)).collect::<Vec<_>>();

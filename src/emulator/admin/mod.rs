@@ -8,6 +8,7 @@ mod listing;
 mod metadata_fields;
 mod page;
 mod presets;
+mod search;
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub(super) use metadata_fields::{
     show_field, update_entries, update_field,
 };
 pub(super) use presets::{create_preset, delete_preset, list_presets, show_preset, update_preset};
+pub(super) use search::{search, search_folders};
 
 /// The rate limit that the headers tell of: the provider's free plan. Nothing is counted; faults play the limit.
 const CALLS_PER_HOUR: u32 = 500;

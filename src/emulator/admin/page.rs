@@ -23,7 +23,7 @@ const ON_REQUEST: [(&str, &str); 4] =
     [("tags", "tags"), ("context", "context"), ("metadata", "metadata"), ("moderation", "moderations")];
 
 /// Members that only the details of an asset have.
-const DETAILS: [&str; 7] =
+pub(super) const DETAILS: [&str; 7] =
     ["version_id", "etag", "original_filename", "faces", "coordinates", "access_control", "placeholder"];
 
 /// The page of `assets` that the parameters ask for.

@@ -17,6 +17,7 @@ mod notifications;
 mod presets;
 mod refusals;
 mod replay;
+mod search;
 mod server;
 mod store;
 mod upload;

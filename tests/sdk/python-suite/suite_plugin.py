@@ -22,6 +22,10 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 DELIVERY_HOST = "res.cloudinary.com"
 
+# Tests that wait in vain for an answer, with a time limit that a service far away cannot keep. The emulator could.
+SLOW = {"test_uploader.py::UploaderTest::test_upload_timeout"}
+DELAY = [{"path": "/upload", "delay_ms": 100}]
+
 
 def pytest_addoption(parser):
     group = parser.getgroup("suite")
@@ -52,7 +56,8 @@ class Suite:
 
     def __init__(self, config):
         self.reasons = read_list(config.getoption("--left-out"))
-        self.journal = config.getoption("--emulator") + "/_emulator/requests"
+        control = config.getoption("--emulator") + "/_emulator"
+        self.journal, self.faults = control + "/requests", control + "/faults"
         self.runs_left_out = config.getoption("--only-left-out")
         self.requests, self.left_out, self.skipped = {}, 0, []
 
@@ -70,11 +75,16 @@ class Suite:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item):
         """Asks the emulator's own journal what the test has asked of it; preparation and cleaning up do not count."""
+        is_slow = not SLOW.isdisjoint(names_of(item))
         ask("DELETE", self.journal)
+        if is_slow:
+            ask("POST", self.faults, DELAY)
         try:
             return (yield)
         finally:
             self.requests[item.nodeid] = len(ask("GET", self.journal)["requests"])
+            if is_slow:
+                ask("POST", self.faults, [])
 
     def pytest_runtest_logreport(self, report):
         if report.skipped:
@@ -117,7 +127,11 @@ def read_list(path):
     return reasons
 
 
-def ask(method, url):
-    with _opener.open(urllib.request.Request(url, method=method), timeout=30) as response:
-        body = response.read()
-    return json.loads(body) if body else None
+def ask(method, url, body=None):
+    """Calls the emulator's control API."""
+    request = urllib.request.Request(url, method=method, data=None if body is None else json.dumps(body).encode())
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
+    with _opener.open(request, timeout=30) as response:
+        answer = response.read()
+    return json.loads(answer) if answer else None
