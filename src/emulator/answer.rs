@@ -46,6 +46,12 @@ pub(super) struct AssetAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_audio: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<String>,
     resource_type: ResourceType,
     created_at: String,
@@ -104,6 +110,7 @@ impl AssetAnswer {
     pub(super) fn new(asset: &Asset, url: String) -> Self {
         let description = asset.description.clone();
         let custom = description.context;
+        let is_video = asset.key.resource_type == ResourceType::Video;
         Self {
             asset_id: asset.id.clone(),
             public_id: asset.key.public_id.clone(),
@@ -111,6 +118,9 @@ impl AssetAnswer {
             version_id: asset.version_id.clone(),
             width: description.dimensions.map(|(width, _)| width),
             height: description.dimensions.map(|(_, height)| height),
+            pages: description.pages,
+            duration: description.duration,
+            is_audio: is_video.then(|| description.content_type.starts_with("audio/")),
             format: description.format,
             resource_type: asset.key.resource_type,
             created_at: Timestamp::from_second(description.created_at.0).unwrap_or_default().to_string(),

@@ -75,7 +75,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, SeedError> {
 
 async fn store(backend: &Backend, cloud: &str, path: &Path, relative: &Path) -> Result<(), Refusal> {
     let content = read(backend, path).await?;
-    let (kind, dimensions) = detect(&content).await?;
+    let (kind, measures) = detect(&content).await?;
     let name = relative.to_string_lossy().replace('\\', "/");
     let public_id = match (kind.resource_type, name.rsplit_once('.')) {
         (ResourceType::Raw, _) | (_, None) => name.clone(),
@@ -88,7 +88,7 @@ async fn store(backend: &Backend, cloud: &str, path: &Path, relative: &Path) -> 
         public_id: checked_public_id(&public_id)?,
     };
     let params = UploadParams::default();
-    let description = params.describe(&kind, dimensions, name_of(&name), backend.clock.now());
+    let description = params.describe(&kind, measures, name_of(&name), backend.clock.now());
     backend.store.put(key, description, content, Overwrite::Yes).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ pub(in crate::emulator) fn kind_of(field: &str) -> Option<Kind> {
         "public_id" | "filename" | "display_name" | "tags" => Kind::Text,
         "asset_id" | "asset_folder" | "etag" | "folder" | "format" | "moderation_kind"
         | "moderation_status" | "resource_type" | "type" => Kind::Word,
-        "height" | "pixels" | "width" => Kind::Number,
+        "duration" | "height" | "pages" | "pixels" | "width" => Kind::Number,
         "bytes" => Kind::Size,
         "aspect_ratio" => Kind::Ratio,
         "created_at" | "last_updated" | "uploaded_at" => Kind::Moment,
@@ -41,6 +41,8 @@ pub(in crate::emulator) fn find_in(asset: &Asset, folder: &str, field: &str) -> 
         "moderation_status" => texts(description.moderation.iter().map(|one| &one.status)),
         "resource_type" => text(key.resource_type.as_str()),
         "type" => text(key.delivery_type.as_str()),
+        "duration" => number(description.duration),
+        "pages" => number(description.pages.map(f64::from)),
         "height" => number(dimensions.map(|(_, height)| height)),
         "width" => number(dimensions.map(|(width, _)| width)),
         "pixels" => number(dimensions.map(|(width, height)| width * height)),

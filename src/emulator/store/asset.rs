@@ -49,6 +49,12 @@ pub(in crate::emulator) struct Description {
     /// As detected; raw files have none.
     pub format: Option<String>,
     pub dimensions: Option<(u32, u32)>,
+    /// Of a document.
+    #[serde(default)]
+    pub pages: Option<u32>,
+    /// Of a film or a sound, in seconds.
+    #[serde(default)]
+    pub duration: Option<f64>,
     pub original_filename: String,
     pub folder: Option<String>,
     pub asset_folder: Option<String>,

@@ -1,13 +1,8 @@
 //! What kind of file arrived, told by its content, never by its name or by what the client says.
 
-use std::path::PathBuf;
-
-use tokio::task::spawn_blocking;
-
 use crate::delivery::ResourceType;
 
 use super::super::refusal::Refusal;
-use super::super::store::Incoming;
 
 /// What was asked for: one resource type, or whatever the content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,41 +66,6 @@ impl Kind {
             Wanted::Only(ResourceType::Video) => Err(Refusal::InvalidVideo),
         }
     }
-
-    /// Width and height of a picture. One that is cut off before they are told is no picture.
-    pub(super) async fn dimensions(&self, content: &Incoming) -> Result<Option<(u32, u32)>, Refusal> {
-        if self.resource_type != ResourceType::Image || !self.is_measurable() {
-            return Ok(None);
-        }
-        let path = content.path().to_owned();
-        match spawn_blocking(move || measure(path)).await {
-            Ok(Some(dimensions)) => Ok(Some(dimensions)),
-            _ => Err(Refusal::InvalidImage),
-        }
-    }
-
-    /// Whether `imagesize` reads this format.
-    const fn is_measurable(&self) -> bool {
-        matches!(
-            self.content_type.as_bytes(),
-            b"image/jpeg"
-                | b"image/png"
-                | b"image/gif"
-                | b"image/webp"
-                | b"image/bmp"
-                | b"image/tiff"
-                | b"image/vnd.adobe.photoshop"
-                | b"image/vnd.microsoft.icon"
-                | b"image/heif"
-                | b"image/avif"
-                | b"image/jxl"
-        )
-    }
-}
-
-fn measure(path: PathBuf) -> Option<(u32, u32)> {
-    let size = imagesize::size(path).ok()?;
-    Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
 }
 
 /// Whether a text is an SVG picture: its first element is `svg`, after a prologue and comments.

@@ -3,6 +3,7 @@
 mod chunks;
 mod content;
 mod content_range;
+mod measure;
 mod naming;
 mod params;
 mod support;
@@ -32,6 +33,7 @@ pub(super) use chunks::Chunks;
 use chunks::{Progress, UploadKey};
 use content::{Kind, Wanted};
 use content_range::Position;
+use measure::Measures;
 pub(super) use naming::checked_public_id;
 use naming::{FileName, NameWishes};
 pub(super) use params::{UploadParams, parse_type};
@@ -90,11 +92,11 @@ async fn receive(
     }
 }
 
-/// What kind of file this is, and how large the picture is if it is one.
-pub(super) async fn detect(content: &Incoming) -> Result<(Kind, Option<(u32, u32)>), Refusal> {
+/// What kind of file this is, and what it says about itself.
+pub(super) async fn detect(content: &Incoming) -> Result<(Kind, Measures), Refusal> {
     let kind = Kind::detect(&content.head);
-    let dimensions = kind.dimensions(content).await?;
-    Ok((kind, dimensions))
+    let measures = kind.measure(content).await?;
+    Ok((kind, measures))
 }
 
 /// The name of a file, told apart from its extension.
@@ -191,7 +193,7 @@ impl Upload<'_> {
         let name = self.fields.get("filename_override").or(file.name.as_deref());
         let name = FileName::parse(name);
         params.check_format(&kind, &name)?;
-        let dimensions = kind.dimensions(&file.content).await?;
+        let measures = kind.measure(&file.content).await?;
         let is_raw = kind.resource_type == ResourceType::Raw;
         let key = AssetKey {
             cloud: self.access.account.cloud.clone(),
@@ -206,7 +208,7 @@ impl Upload<'_> {
             done,
         };
         let overwrite = params.overwrite;
-        let description = params.describe(&kind, dimensions, name, self.backend.clock.now());
+        let description = params.describe(&kind, measures, name, self.backend.clock.now());
         let outcome = self.backend.store.put(key, description, file.content, overwrite).await?;
         Ok(self.answer(&outcome, &asked))
     }

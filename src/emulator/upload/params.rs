@@ -11,6 +11,7 @@ use super::super::refusal::Refusal;
 use super::super::store::{Description, Overwrite};
 use super::super::transformation;
 use super::content::Kind;
+use super::measure::Measures;
 use super::naming::FileName;
 use super::support;
 
@@ -82,11 +83,11 @@ impl UploadParams {
     pub(in crate::emulator) fn describe(
         self,
         kind: &Kind,
-        dimensions: Option<(u32, u32)>,
+        measures: Measures,
         file: FileName,
         created_at: UnixSeconds,
     ) -> Description {
-        let mut attributes = self.attributes.with_faces_within(dimensions);
+        let mut attributes = self.attributes.with_faces_within(measures.dimensions);
         if self.filename_as_display_name && attributes.display_name.is_none() {
             attributes.display_name = Some(file.stem.clone());
         }
@@ -94,7 +95,9 @@ impl UploadParams {
             created_at,
             content_type: kind.content_type.to_owned(),
             format: kind.format.map(str::to_owned),
-            dimensions,
+            dimensions: measures.dimensions,
+            pages: measures.pages,
+            duration: measures.duration,
             original_filename: if self.discards_filename { String::new() } else { file.stem },
             folder: self.folder,
             ..Description::default()

@@ -26,6 +26,38 @@ pub(super) fn mp4() -> Vec<u8> {
     b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41\x00\x00\x00\x08free".to_vec()
 }
 
+/// An MP4 of 2.5 seconds with a sound track and a picture track of 640 × 360 pixels.
+pub(super) fn film() -> Vec<u8> {
+    let mp4_box = |name: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
+        [&length, &name[..], content].concat()
+    };
+    let header = [&[0; 12][..], &1_000_u32.to_be_bytes(), &2_500_u32.to_be_bytes(), &[0; 80]].concat();
+    let track = |width: u32, height: u32| {
+        let head = [&[0; 76][..], &(width << 16).to_be_bytes(), &(height << 16).to_be_bytes()].concat();
+        mp4_box(b"trak", &mp4_box(b"tkhd", &head))
+    };
+    let moov = [mp4_box(b"mvhd", &header), track(0, 0), track(640, 360)].concat();
+    [mp4_box(b"ftyp", b"isom\0\0\x02\0isommp41"), mp4_box(b"mdat", &[7; 99]), mp4_box(b"moov", &moov)]
+        .concat()
+}
+
+/// A WAV of half a second.
+pub(super) fn sound() -> Vec<u8> {
+    let mut wav = wav();
+    let length = wav.len();
+    wav[length - 4..].copy_from_slice(&4_000_u32.to_le_bytes());
+    wav.resize(length + 4_000, 128);
+    wav
+}
+
+/// A PDF of three pages.
+pub(super) fn book() -> Vec<u8> {
+    let mut pdf = pdf();
+    pdf.extend(b"2 0 obj\n<< /Type /Pages /Count 3 /Kids [] >>\nendobj\n");
+    pdf
+}
+
 /// A WAV without samples.
 pub(super) fn wav() -> Vec<u8> {
     let mut wav = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00".to_vec();

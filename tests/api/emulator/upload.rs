@@ -8,7 +8,7 @@ use reqwest::multipart::{Form, Part};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::media::{jpeg, mp4, pdf, png, svg, wav};
+use super::media::{book, film, jpeg, mp4, pdf, png, sound, svg, wav};
 use super::server::{KEY, SECRET, Server, signed, signed_with, told, with_fields};
 
 const UPLOAD: &str = "/v1_1/emulator/image/upload";
@@ -257,4 +257,22 @@ async fn any_page_may_upload_and_read_the_answer() {
     let exposed = response.headers()["access-control-expose-headers"].to_str().unwrap();
     assert!(exposed.contains("x-cld-error") && exposed.contains("x-request-id"), "{exposed}");
     assert_eq!(response.headers()["x-request-id"].len(), 32);
+}
+
+#[tokio::test]
+async fn films_sounds_and_documents_tell_how_long_they_are() {
+    let server = Server::start().await;
+    let told = async |file: Vec<u8>| {
+        let stored = server.store("/v1_1/emulator/auto/upload", file, "a.bin", &[]).await;
+        ["width", "height", "duration", "is_audio", "pages"].map(|name| stored.get(name).cloned())
+    };
+    let some = |value: Value| Some(value);
+    assert_eq!(
+        told(film()).await,
+        [some(json!(640)), some(json!(360)), some(json!(2.5)), some(json!(false)), None]
+    );
+    assert_eq!(told(sound()).await, [None, None, some(json!(0.5)), some(json!(true)), None]);
+    assert_eq!(told(book()).await, [None, None, None, None, some(json!(3))]);
+    assert_eq!(told(mp4()).await, [None, None, None, some(json!(false)), None], "it has no tracks");
+    assert_eq!(told(pdf()).await, [None, None, None, None, None], "it has no pages");
 }
