@@ -21,6 +21,7 @@ use crate::signing::cloudinary::{DeliverySignatureLength, delivery_signature};
 use super::Backend;
 use super::accounts::{Accounts, CloudAccount};
 use super::answer::X_COUNTERSIGN_EMULATOR;
+use super::named::refuse_unknown;
 use super::original::{Original, disposition};
 use super::refusal::Refusal;
 use super::store::{AccessRule, AccessType, Asset, AssetKey};
@@ -45,6 +46,7 @@ pub(super) async fn serve(
         public_id: url.public_id().to_owned(),
     };
     transformation::check(url.transformation())?;
+    refuse_unknown(&backend.store, &key.cloud, std::iter::once(url.transformation()))?;
     if let Some(format) = url.format().filter(|format| !transformation::is_format(format)) {
         return Err(Refusal::InvalidExtension(format.to_owned()));
     }

@@ -12,7 +12,7 @@
 //!   ├─ uploadcare/         the other provider, with routes and a store of its own
 //!   ├─ edit/     destroy, rename, explicit, labels; delete_token
 //!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields,
-//!   │            search
+//!   │            search, transformations
 //!   ├─ download, delivery → transformation, token → original
 //!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
@@ -34,6 +34,7 @@ mod fields;
 mod form;
 mod journal;
 mod metadata;
+mod named;
 mod notify;
 mod observe;
 mod original;

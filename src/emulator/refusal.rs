@@ -102,6 +102,8 @@ pub(super) enum Refusal {
     AlreadyExists(String),
     #[error("external id {0} already exists")]
     MetadataFieldExists(String),
+    #[error("Transformation {0} already exists")]
+    TransformationExists(String),
     #[error("Maximum number of metadata fields is {0}")]
     TooManyMetadataFields(usize),
     #[error("Maximum number of datasource values is {0}")]
@@ -174,7 +176,7 @@ impl Refusal {
             | Self::InvalidSignature { .. }
             | Self::Denied => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) | Self::CannotFind { .. } => StatusCode::NOT_FOUND,
-            Self::AlreadyExists(_) => StatusCode::CONFLICT,
+            Self::AlreadyExists(_) | Self::TransformationExists(_) => StatusCode::CONFLICT,
             Self::NotSubscribed(_) => rate_limited(),
             Self::ControlForbidden => StatusCode::FORBIDDEN,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

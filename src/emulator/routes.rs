@@ -96,6 +96,13 @@ fn admin_routes() -> Router<Arc<Backend>> {
             get(admin::show_preset).put(admin::update_preset).delete(admin::delete_preset),
         )
         .merge(metadata_routes())
+        .route(
+            "/v1_1/{cloud}/transformations",
+            get(admin::show_transformations)
+                .post(admin::create_transformation)
+                .put(admin::update_transformation)
+                .delete(admin::delete_transformation),
+        )
         .route("/v1_1/{cloud}/folders", get(admin::root_folders))
         .route("/v1_1/{cloud}/folders/search", post(admin::search_folders))
         .route(

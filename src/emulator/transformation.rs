@@ -99,7 +99,7 @@ enum Form {
     Dpr,
     Format,
     Gravity,
-    /// A named transformation. There are none here.
+    /// A named transformation; whether it exists is another question.
     Named,
     Number,
     Quality,
@@ -185,10 +185,34 @@ fn check_parameter(parameter: &str, component: &str) -> Result<(), Refusal> {
     let (key, value) = parameter.split_once('_').ok_or_else(unknown)?;
     let (_, name, form) = PARAMETERS.iter().find(|(short, ..)| *short == key).ok_or_else(unknown)?;
     match form {
-        Form::Named => Err(Refusal::UnknownTransformation(value.to_owned())),
         form if form.takes(value) => Ok(()),
         _ => Err(Refusal::InvalidTransformation { name, value: value.to_owned() }),
     }
+}
+
+/// The named transformations in a chain.
+pub(super) fn names_in(chain: &str) -> impl Iterator<Item = &str> {
+    let parameters = chain.split(['/', ',']).filter_map(|parameter| parameter.strip_prefix("t_"));
+    parameters.flat_map(|names| names.split('.'))
+}
+
+/// The chain without the format, or the empty one, behind its last slash.
+pub(super) fn without_format(text: &str) -> &str {
+    match text.rsplit_once('/') {
+        Some((chain, end)) if end.is_empty() || is_format(end) => chain,
+        _ => text,
+    }
+}
+
+/// The components as the Admin API shows them, with the format in the last one; an empty format is none.
+pub(super) fn with_extension(text: &str) -> serde_json::Value {
+    let chain = without_format(text);
+    let mut components = spelled_out(chain);
+    let last = components.as_array_mut().and_then(|components| components.last_mut());
+    if let (Some(last), Some(format)) = (last, text[chain.len()..].strip_prefix('/')) {
+        last["extension"] = if format.is_empty() { "none" } else { format }.into();
+    }
+    components
 }
 
 /// What follows the colon of this flag, if the chain has it; empty without a colon.
@@ -244,9 +268,19 @@ mod tests {
         let told = |chain: &str| check(chain).unwrap_err().to_string();
         insta::assert_snapshot!(told("w_abc"), @"Invalid width in transformation: abc");
         insta::assert_snapshot!(told("w_10,c_illegal"), @"Invalid crop in transformation: illegal");
-        insta::assert_snapshot!(told("w_10/t_mine"), @"Unknown transformation mine");
         insta::assert_snapshot!(told("w_10/zz_1"), @"Invalid transformation in transformation: zz_1");
         insta::assert_snapshot!(told("f_nothing"), @"Invalid fetch_format in transformation: nothing");
+    }
+
+    #[test]
+    fn names_and_formats_are_told_apart_from_the_rest() {
+        assert_eq!(names_in("w_10/t_a.b,c_fill/t_c").collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(with_extension("c_scale,w_2"), serde_json::json!([{"crop": "scale", "width": 2}]));
+        assert_eq!(with_extension("w_2/"), serde_json::json!([{"width": 2, "extension": "none"}]));
+        assert_eq!(
+            with_extension("h_1/w_2/jpg"),
+            serde_json::json!([{"height": 1}, {"width": 2, "extension": "jpg"}])
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod metadata_fields;
 mod page;
 mod presets;
 mod search;
+mod transformations;
 
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ pub(super) use metadata_fields::{
 };
 pub(super) use presets::{create_preset, delete_preset, list_presets, show_preset, update_preset};
 pub(super) use search::{search, search_folders};
+pub(super) use transformations::{
+    create_transformation, delete_transformation, show_transformations, update_transformation,
+};
 
 /// The rate limit that the headers tell of: the provider's free plan. Nothing is counted; faults play the limit.
 const CALLS_PER_HOUR: u32 = 500;

@@ -8,8 +8,9 @@ use axum::response::Response;
 
 use super::super::answer::{UploadAnswer, with_note};
 use super::super::attributes::Attributes;
+use super::super::named::refuse_unknown;
 use super::super::store::{Description, Outcome};
-use super::super::upload::{announce_eager, eager_answers, passed_over, refuse_unsupported};
+use super::super::upload::{announce_eager, chains_in, eager_answers, passed_over, refuse_unsupported};
 use super::{Backend, Edit, Refusal};
 
 /// Changes the asset's description and notes its transformations.
@@ -22,6 +23,7 @@ pub(in crate::emulator) async fn explicit(
     refuse_unsupported(&edit.fields)?;
     let metadata = backend.store.settings(|all| all.metadata_of(&edit.cloud));
     let attributes = Attributes::parse(&edit.fields)?.held_against(&metadata)?;
+    refuse_unknown(&backend.store, &edit.cloud, chains_in(&edit.fields))?;
     let public_id = edit.fields.require("public_id")?;
     let eager = attributes.eager.clone();
     let now = backend.clock.now();

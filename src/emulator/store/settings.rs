@@ -1,11 +1,12 @@
-//! What a cloud holds beside its assets: upload presets, folders that were made before anything was in them, and the
-//! fields of structured metadata.
+//! What a cloud holds beside its assets: upload presets, folders that were made before anything was in them, the
+//! fields of structured metadata, and named transformations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::super::metadata::MetadataFields;
+use super::super::named::Transformations;
 
 /// What every cloud holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub(in crate::emulator) struct CloudSettings {
     pub folders: BTreeSet<String>,
     #[serde(default)]
     pub metadata: MetadataFields,
+    #[serde(default)]
+    pub transformations: Transformations,
 }
 
 /// Upload parameters under a name.

@@ -24,6 +24,7 @@ use super::answer::{DerivedAnswer, UploadAnswer, with_note};
 use super::delete_token;
 use super::fields::Fields;
 use super::form::{FilePart, Form};
+use super::named::refuse_unknown;
 use super::notify::{Announcement, Occasion};
 use super::presets;
 use super::refusal::Refusal;
@@ -76,6 +77,7 @@ async fn receive(
     };
     let (access, proof) = authenticate_upload(&backend.accounts, call)?;
     presets::apply(&backend.store, cloud, proof, &mut form.fields)?;
+    refuse_unknown(&backend.store, cloud, chains_in(&form.fields))?;
     let metadata = backend.store.settings(|all| all.metadata_of(cloud));
     let params = UploadParams::parse(&form.fields)?.with_metadata(&metadata)?;
     let file = match form.file.take().ok_or(Refusal::MissingParameter("file"))? {
@@ -102,6 +104,12 @@ pub(super) async fn detect(content: &Incoming) -> Result<(Kind, Measures), Refus
 /// The name of a file, told apart from its extension.
 pub(super) fn name_of(path: &str) -> FileName {
     FileName::parse(Some(path))
+}
+
+/// Every transformation that a call names.
+pub(super) fn chains_in(fields: &Fields) -> impl Iterator<Item = &str> {
+    let texts = ["transformation", "eager"].into_iter().filter_map(|name| fields.get(name));
+    texts.flat_map(|text| text.split('|'))
 }
 
 async fn fetch(backend: &Backend, address: &str) -> Result<FilePart, Refusal> {

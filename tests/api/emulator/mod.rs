@@ -20,5 +20,6 @@ mod replay;
 mod search;
 mod server;
 mod store;
+mod transformations;
 mod upload;
 mod uploadcare;
