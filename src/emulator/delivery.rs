@@ -21,6 +21,7 @@ use crate::signing::cloudinary::{DeliverySignatureLength, delivery_signature};
 use super::Backend;
 use super::accounts::{Accounts, CloudAccount};
 use super::answer::X_COUNTERSIGN_EMULATOR;
+use super::mapping;
 use super::named::refuse_unknown;
 use super::original::{Original, disposition};
 use super::refusal::Refusal;
@@ -50,7 +51,12 @@ pub(super) async fn serve(
     if let Some(format) = url.format().filter(|format| !transformation::is_format(format)) {
         return Err(Refusal::InvalidExtension(format.to_owned()));
     }
-    let original = Original::open(&backend.store, &key).await?;
+    let original = match Original::open(&backend.store, &key).await {
+        Err(Refusal::NotFound(_)) if mapping::fetch(&backend, &key, url.format()).await? => {
+            Original::open(&backend.store, &key).await?
+        }
+        original => original?,
+    };
     let change = Change::asked_for(&url, original.asset());
     let token = Token::of(&uri, &headers);
     let visit =

@@ -12,8 +12,8 @@
 //!   ├─ uploadcare/         the other provider, with routes and a store of its own
 //!   ├─ edit/     destroy, rename, explicit, labels; delete_token
 //!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields,
-//!   │            search, transformations
-//!   ├─ download, delivery → transformation, token → original
+//!   │            search, transformations, mappings
+//!   ├─ download, delivery → transformation, token → original, or mapping where it is not there
 //!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
 //!
@@ -33,6 +33,7 @@ mod faults;
 mod fields;
 mod form;
 mod journal;
+mod mapping;
 mod metadata;
 mod named;
 mod notify;

@@ -97,6 +97,13 @@ fn admin_routes() -> Router<Arc<Backend>> {
         )
         .merge(metadata_routes())
         .route(
+            "/v1_1/{cloud}/upload_mappings",
+            get(admin::show_mappings)
+                .post(admin::create_mapping)
+                .put(admin::update_mapping)
+                .delete(admin::delete_mapping),
+        )
+        .route(
             "/v1_1/{cloud}/transformations",
             get(admin::show_transformations)
                 .post(admin::create_transformation)

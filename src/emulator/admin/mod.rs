@@ -5,6 +5,7 @@ mod deletion;
 mod detail;
 mod folders;
 mod listing;
+mod mappings;
 mod metadata_fields;
 mod page;
 mod presets;
@@ -41,6 +42,7 @@ pub(super) use folders::{create_folder, delete_folder, rename_folder, root_folde
 pub(super) use listing::{
     by_asset_folder, by_asset_ids, by_context, by_moderation, by_tag, list, resource_types, tags,
 };
+pub(super) use mappings::{create_mapping, delete_mapping, show_mappings, update_mapping};
 pub(super) use metadata_fields::{
     create_field, delete_entries, delete_field, list_fields, order_entries, order_fields, restore_entries,
     show_field, update_entries, update_field,

@@ -1,5 +1,5 @@
 //! What a cloud holds beside its assets: upload presets, folders that were made before anything was in them, the
-//! fields of structured metadata, and named transformations.
+//! fields of structured metadata, named transformations, and upload mappings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,9 @@ pub(in crate::emulator) struct CloudSettings {
     pub metadata: MetadataFields,
     #[serde(default)]
     pub transformations: Transformations,
+    /// Addresses that folders stand for.
+    #[serde(default)]
+    pub mappings: BTreeMap<String, String>,
 }
 
 /// Upload parameters under a name.

@@ -101,6 +101,16 @@ pub(super) async fn detect(content: &Incoming) -> Result<(Kind, Measures), Refus
     Ok((kind, measures))
 }
 
+/// The same for a file that has to be of one resource type.
+pub(super) async fn detect_as(
+    content: &Incoming,
+    resource_type: ResourceType,
+) -> Result<(Kind, Measures), Refusal> {
+    let kind = Kind::detect(&content.head).fit(Wanted::Only(resource_type))?;
+    let measures = kind.measure(content).await?;
+    Ok((kind, measures))
+}
+
 /// The name of a file, told apart from its extension.
 pub(super) fn name_of(path: &str) -> FileName {
     FileName::parse(Some(path))

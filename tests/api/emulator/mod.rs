@@ -9,6 +9,7 @@ mod delivery;
 mod download;
 mod edit;
 mod listing;
+mod mappings;
 mod matrix;
 mod media;
 mod memory;
