@@ -83,6 +83,14 @@ fn admin_routes() -> Router<Arc<Backend>> {
         .route("/v1_1/{cloud}/resources/search", post(admin::search))
         .route("/v1_1/{cloud}/resources/by_asset_ids", get(admin::by_asset_ids))
         .route("/v1_1/{cloud}/resources/by_asset_folder", get(admin::by_asset_folder))
+        .route(
+            "/v1_1/{cloud}/resources/related_assets/{asset_id}",
+            post(admin::relate_by_asset_id).delete(admin::unrelate_by_asset_id),
+        )
+        .route(
+            "/v1_1/{cloud}/resources/related_assets/{resource_type}/{type}/{*public_id}",
+            post(admin::relate).delete(admin::unrelate),
+        )
         .route("/v1_1/{cloud}/resources/{word}/{type}", get(admin::list).delete(admin::delete_resources))
         .route("/v1_1/{cloud}/resources/{word}/context", get(admin::by_context))
         .route("/v1_1/{cloud}/resources/{word}/tags/{tag}", get(admin::by_tag).delete(admin::delete_by_tag))

@@ -12,7 +12,9 @@ use super::super::fields::Fields;
 use super::super::metadata::MetadataFields;
 use super::super::store::{Asset, Description};
 use super::listing::pick;
-use super::{Access, Admin, AdminJson, Algorithm, Backend, Occasion, Refusal, page, parse_kind, read};
+use super::{
+    Access, Admin, AdminJson, Algorithm, Backend, Occasion, Refusal, page, parse_kind, read, related,
+};
 
 /// States that a person can give a moderated asset.
 const MODERATION_STATUSES: [&str; 3] = ["approved", "pending", "rejected"];
@@ -144,6 +146,9 @@ fn details(backend: &Backend, admin: &Admin, asset: &Asset, fields: &Fields) -> 
         if fields.flag(name) != Some(true) {
             members.remove(name);
         }
+    }
+    if fields.flag("related") == Some(true) {
+        members.insert("related_assets".to_owned(), related::shown(admin, backend, asset));
     }
     if asset.description.tags.is_empty() {
         members.remove("tags");

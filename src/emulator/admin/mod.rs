@@ -9,6 +9,7 @@ mod mappings;
 mod metadata_fields;
 mod page;
 mod presets;
+mod related;
 mod search;
 mod transformations;
 
@@ -48,6 +49,7 @@ pub(super) use metadata_fields::{
     show_field, update_entries, update_field,
 };
 pub(super) use presets::{create_preset, delete_preset, list_presets, show_preset, update_preset};
+pub(super) use related::{relate, relate_by_asset_id, unrelate, unrelate_by_asset_id};
 pub(super) use search::{search, search_folders};
 pub(super) use transformations::{
     create_transformation, delete_transformation, show_transformations, update_transformation,

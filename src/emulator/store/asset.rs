@@ -1,6 +1,6 @@
 //! One stored asset, as it is described on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,9 @@ pub(in crate::emulator) struct Description {
     pub custom_coordinates: Vec<Rectangle>,
     #[serde(default)]
     pub derived: Vec<Derived>,
+    /// The asset ids of those it is related to; some may be gone.
+    #[serde(default)]
+    pub related: BTreeSet<String>,
     /// When anything about it changed last; without it, never since the upload.
     #[serde(default)]
     pub updated_at: Option<UnixSeconds>,

@@ -63,6 +63,37 @@ async fn pages_follow_each_other_although_assets_go_between_them() {
 }
 
 #[tokio::test]
+async fn assets_are_related_both_ways() {
+    let server = with_five().await;
+    let relatives = async |id: &str| {
+        let body = get(&server, &format!("resources/image/upload/{id}?related=true")).await;
+        let list = body["related_assets"].as_array().unwrap().iter();
+        list.map(|one| one["public_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let path = "resources/related_assets/image/upload/f/a";
+    let others =
+        json!({"assets_to_relate": ["image/upload/d", "image/upload/f/a", "image/upload/none", "e"]});
+    let (_, answer) = server.admin("POST", path, others).await;
+    let assets = |member: &str| {
+        answer[member].as_array().unwrap().iter().map(|one| one["asset"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(assets("success"), ["image/upload/d"]);
+    assert_eq!(assets("failed"), ["image/upload/f/a", "image/upload/none", "e"]);
+    assert_eq!(
+        (relatives("f/a").await, relatives("d").await),
+        (vec!["d".to_owned()], vec!["f/a".to_owned()])
+    );
+    server.admin("DELETE", "resources/image/upload", json!({"public_ids": ["d"]})).await;
+    assert!(relatives("f/a").await.is_empty(), "what is gone is nobody's relative");
+    let many: Vec<_> = (0..11).map(|id| format!("image/upload/{id}")).collect();
+    for others in [json!({}), json!({"assets_to_relate": many})] {
+        assert_eq!(server.admin("POST", path, others).await.0, 400);
+    }
+    let others = json!({"assets_to_unrelate": ["image/upload/e"]});
+    assert_eq!(server.admin("DELETE", "resources/related_assets/none", others).await.0, 404);
+}
+
+#[tokio::test]
 async fn items_are_brief_unless_more_is_asked_for() {
     let server = with_five().await;
     let brief = get(&server, "resources/image/upload?max_results=1").await;

@@ -91,6 +91,21 @@ test('a transformation is kept under a name', async () => {
   }
 });
 
+test('related assets are related both ways', async () => {
+  const [first, second] = await Promise.all(['kin/1', 'kin/2'].map((public_id) => uploadBytes(png(), { public_id })));
+  const kin = async (/** @type {string} */ id) => (await api.resource(id, { related: true })).related_assets.map((/** @type {any} */ one) => one.public_id);
+  const related = await api.add_related_assets('kin/1', ['image/upload/kin/2', 'image/upload/none']);
+  assert.deepEqual([related.success[0].asset, related.failed[0].status], ['image/upload/kin/2', 404]);
+  assert.deepEqual([await kin('kin/1'), await kin('kin/2')], [['kin/2'], ['kin/1']]);
+  await api.delete_related_assets_by_asset_id(second.asset_id, [first.asset_id]);
+  assert.deepEqual([await kin('kin/1'), await kin('kin/2')], [[], []]);
+  await api.add_related_assets_by_asset_id(first.asset_id, second.asset_id);
+  await api.delete_related_assets('kin/2', 'image/upload/kin/1');
+  assert.deepEqual(await kin('kin/1'), []);
+  assert.equal((await api.resource('kin/1')).related_assets, undefined);
+  await refused(api.add_related_assets('none', ['image/upload/kin/1']), 404, /Resource not found - none/);
+});
+
 test('lists and details show what was asked for, and no more', async () => {
   const { asset_id } = await uploadBytes(png(), { public_id: 'brief', tags: ['b', 'a'], face_coordinates: [[120, 30, 900, 900]] });
   for (const list of [
