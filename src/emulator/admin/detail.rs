@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::answer::DerivedAnswer;
+use super::super::answer::{DerivedAnswer, with_note};
 use super::super::attributes::Attributes;
 use super::super::fields::Fields;
 use super::super::metadata::MetadataFields;
@@ -30,23 +31,37 @@ const ADD_ONS: [&str; 7] = [
     "similarity_search",
 ];
 
+/// Details that may be asked for, and that the emulator does not have.
+const NOT_SHOWN: [&str; 9] = [
+    "accessibility_analysis",
+    "cinemagraph_analysis",
+    "colors",
+    "exif",
+    "image_metadata",
+    "media_metadata",
+    "phash",
+    "quality_analysis",
+    "versions",
+];
+
 /// The details of the asset with this asset id; or, for a resource type, the assets of it.
 pub(in crate::emulator) async fn by_asset_id_or_list(
     State(backend): State<Arc<Backend>>,
     admin: Admin,
     Path((_, word)): Path<(String, String)>,
     request: Request,
-) -> Result<AdminJson<Value>, Refusal> {
+) -> Result<Response, Refusal> {
     let fields = read(&backend, request).await?;
     if let Ok((resource_type, _)) = parse_kind(&word, "upload") {
         if fields.get("prefix").is_some() {
             return Err(Refusal::MissingParameter("type"));
         }
-        return pick(&backend, &admin, &fields, |asset| asset.key.resource_type == resource_type);
+        let list = pick(&backend, &admin, &fields, |asset| asset.key.resource_type == resource_type);
+        return list.map(IntoResponse::into_response);
     }
     let mut assets = admin.assets(&backend).into_iter();
     let asset = assets.find(|asset| asset.id == word).ok_or(Refusal::NotFound(word))?;
-    Ok(AdminJson::new(&backend, details(&backend, &admin, &asset, &fields)))
+    Ok(with_what_is_missing(AdminJson::new(&backend, details(&backend, &admin, &asset, &fields)), &fields))
 }
 
 /// The details of one asset.
@@ -55,12 +70,19 @@ pub(in crate::emulator) async fn show(
     admin: Admin,
     Path((_, resource_type, delivery_type, public_id)): Path<(String, String, String, String)>,
     request: Request,
-) -> Result<AdminJson<Value>, Refusal> {
+) -> Result<Response, Refusal> {
     let (resource_type, delivery_type) = parse_kind(&resource_type, &delivery_type)?;
     let fields = read(&backend, request).await?;
     let key = admin.key(resource_type, delivery_type, &public_id);
     let asset = backend.store.get(&key).ok_or(Refusal::NotFound(public_id))?;
-    Ok(AdminJson::new(&backend, details(&backend, &admin, &asset, &fields)))
+    Ok(with_what_is_missing(AdminJson::new(&backend, details(&backend, &admin, &asset, &fields)), &fields))
+}
+
+/// The answer with a note on what was asked for and is not in it.
+fn with_what_is_missing(answer: AdminJson<Value>, fields: &Fields) -> Response {
+    let mut asked_for = fields.given(&NOT_SHOWN);
+    asked_for.retain(|name| fields.flag(name) == Some(true));
+    with_note(answer, "not shown", &asked_for)
 }
 
 /// Changes what is known about one asset.

@@ -25,8 +25,12 @@ pub(in crate::emulator) enum Test {
     Text(String),
     /// This text, whatever its case.
     Word(String),
-    /// A text that begins so; in lower case unless the case counts.
-    Begins { text: String, case_counts: bool },
+    /// A text that begins so, letter for letter.
+    Begins(String),
+    /// A text that begins so or has a word that does, in lower case.
+    BeginsWord(String),
+    /// A path that begins so; behind a slash that is the folder before it, too. In lower case.
+    BeginsPath(String),
     /// A number between these.
     Between { low: f64, low_counts: bool, high: f64, high_counts: bool },
 }
@@ -69,9 +73,10 @@ impl Test {
             (Operator::Above { .. } | Operator::Below { .. }, _) => {
                 return Err(not_emulated("texts that are larger or smaller than others"));
             }
-            (Operator::Is, true) => Self::Begins { text, case_counts: true },
+            (Operator::Is, true) => Self::Begins(text),
             (Operator::Is, false) => Self::Text(text),
-            (Operator::Has, true) => Self::Begins { text: text.to_lowercase(), case_counts: false },
+            (Operator::Has, true) if kind == Kind::Word => Self::BeginsPath(text.to_lowercase()),
+            (Operator::Has, true) => Self::BeginsWord(text.to_lowercase()),
             (Operator::Has, false) if kind == Kind::Word => Self::Word(text.to_lowercase()),
             (Operator::Has, false) => Self::Words(words(&text)),
         })
@@ -108,10 +113,14 @@ impl Test {
             }
             Self::Text(wanted) => found == wanted,
             Self::Word(wanted) => found.to_lowercase() == *wanted,
-            Self::Begins { text, case_counts: true } => found.starts_with(text),
-            Self::Begins { text, case_counts: false } => {
+            Self::Begins(text) => found.starts_with(text),
+            Self::BeginsWord(text) => {
+                found.to_lowercase().starts_with(text)
+                    || words(found).iter().any(|word| word.starts_with(text))
+            }
+            Self::BeginsPath(text) => {
                 let found = found.to_lowercase();
-                found.starts_with(text) || words(&found).iter().any(|word| word.starts_with(text))
+                found.starts_with(text) || text.strip_suffix('/') == Some(found.as_str())
             }
             Self::Between { .. } => false,
         }

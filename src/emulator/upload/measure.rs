@@ -21,11 +21,14 @@ use super::super::refusal::Refusal;
 use super::super::store::Incoming;
 use super::content::Kind;
 
-/// How many boxes or chunks are looked at before a file counts as broken.
-const MAX_BOXES: usize = 10_000;
+/// How many boxes or chunks are looked at, of those side by side.
+const MAX_BOXES: usize = 1_000;
+
+/// How much is read at a time: heads are short, and far from one another.
+const HEAD_BYTES: usize = 256;
 
 /// Largest PDF that is looked through.
-const MAX_PDF_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_PDF_BYTES: u64 = 32 * 1024 * 1024;
 
 /// What was found out about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -133,7 +136,7 @@ fn mp4_box(file: &mut BufReader<File>, end: u64) -> io::Result<Section> {
 
 /// Duration and size of a film. A sound in the same clothes has no size.
 fn film(path: &Path) -> io::Result<Measures> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::with_capacity(HEAD_BYTES, File::open(path)?);
     let length = file.get_ref().metadata()?.len();
     let mut measures = Measures::default();
     for moov in sections(&mut file, (0, length), mp4_box).iter().filter(|one| one.name == *b"moov") {
@@ -185,7 +188,7 @@ fn riff_chunk(file: &mut BufReader<File>, _: u64) -> io::Result<Section> {
 }
 
 fn wav_duration(path: &Path) -> io::Result<Option<f64>> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::with_capacity(HEAD_BYTES, File::open(path)?);
     let length = file.get_ref().metadata()?.len();
     let chunks = sections(&mut file, (12, length), riff_chunk);
     let find = |name: &[u8; 4]| chunks.iter().find(|one| one.name == *name);

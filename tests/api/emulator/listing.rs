@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::media::png;
-use super::server::Server;
+use super::server::{KEY, SECRET, Server};
 
 const UPLOAD: &str = "/v1_1/emulator/image/upload";
 
@@ -60,6 +60,16 @@ async fn pages_follow_each_other_although_assets_go_between_them() {
     let second = get(&server, &format!("resources/image/upload?max_results=2&next_cursor={cursor}")).await;
     assert_eq!(ids(&second), ["f/g/c", "f/a"]);
     assert!(second.get("next_cursor").is_none());
+}
+
+#[tokio::test]
+async fn details_that_nobody_can_tell_are_named() {
+    let server = with_five().await;
+    let path =
+        server.url("/v1_1/emulator/resources/image/upload/d?colors=true&exif=1&phash=false&faces=true");
+    let answer = server.client.get(path).basic_auth(KEY, Some(SECRET)).send().await.unwrap();
+    assert_eq!(answer.headers()["x-countersign-emulator"], "not shown: colors, exif");
+    assert_eq!(answer.headers()["x-featureratelimit-limit"], "500");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
     run.py SDIST FOLDER [ARGUMENT OF PYTEST…]
 
 The suite is unpacked into FOLDER from the SDK's source distribution, and none of its files is changed. What the
-distribution leaves out, a module of helpers and the files to upload, is put beside them; see `stand-in/`.
+distribution leaves out, a module of helpers and the files to upload, is put beside them; see `stand-in/`. What is not
+run, and why, is in `left_out.txt`; `--only-left-out` runs just that, to see whether something of it would pass by now.
 """
 
 import os
@@ -89,7 +90,7 @@ def run_pytest(suite, address, arguments):
         "PYTHONPATH": str(HERE),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    return subprocess.run([*command, *(arguments or ["test"])], cwd=suite, env={**os.environ, **settings}).returncode
+    return subprocess.run([*command, "test", *arguments], cwd=suite, env={**os.environ, **settings}).returncode
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ patch = mock.patch
 # ---- Names -----------------------------------------------------------------------------------------------------------
 
 SUFFIX = random.randrange(10_000, 100_000)
-TEST_TAG = "pycloudinary_test"
+TEST_TAG = "suite"
 UNIQUE_TAG = f"{TEST_TAG}_{SUFFIX}"
 UNIQUE_TEST_ID = UNIQUE_TAG
 UNIQUE_SUB_ACCOUNT_ID = UNIQUE_TAG
