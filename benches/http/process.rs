@@ -45,11 +45,17 @@ impl Server {
 
     /// With everything on: log line, request id, headers, limits, rate limit. The log goes to /dev/null.
     pub(crate) fn countersign(port: u16) -> Self {
+        Self::countersign_with(port, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn countersign_with(port: u16, variables: &[(&str, &str)]) -> Self {
         let mut command = on_core("0", env!("CARGO_BIN_EXE_countersign"));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LOG_FORMAT", "json");
         // On, and never reached: what it costs is part of the figure.
         command.env("RATE_LIMIT", "60000000/min burst 1000000");
         command.env("CLOUDINARY_URL", "cloudinary://123456789012345:abcdefghijklmnopqrstuvwxyza@demo");
+        command.envs(variables.iter().copied());
         Self::start(command.args(["serve", "--port", &port.to_string()]), port)
     }
 

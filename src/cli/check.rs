@@ -7,7 +7,8 @@ use clap::{ArgMatches, Args};
 use super::output::Output;
 use super::{Answer, profile, runtime};
 use crate::clock::Clock;
-use crate::config::{AuthConfig, CloudinaryAccount, Config, DotEnv, ServeArgs};
+use crate::config::{AuthConfig, CloudinaryAccount, Config, DotEnv, LedgerConfig, ServeArgs};
+use crate::ledger::Ledger;
 use crate::profiles::{Profile, Profiles};
 use crate::providers::cloudinary::{AdminApi, CallError};
 
@@ -17,14 +18,15 @@ Examples:
   countersign check --online
 
 Reads flags, variables and .env exactly as `serve` does and shows what comes out, never a secret.
---online asks the provider (its Admin API's ping) whether cloud, key and secret belong together.
+--online asks the provider (its Admin API's ping) whether cloud, key and secret belong together,
+and the ledger, if a profile needs it, whether it answers.
 Exit code: 0 all is well, 1 the provider says no or cannot be reached, 2 the configuration is wrong.";
 
 /// What to check.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CheckCommand {
-    /// Ask the provider too
+    /// Ask the provider and the ledger too
     #[arg(long)]
     online: bool,
     #[command(flatten)]
@@ -42,7 +44,13 @@ pub(super) fn run(command: &CheckCommand, sources: &Sources<'_>) -> anyhow::Resu
     let profiles = profile::read(config.profiles.as_ref())?;
     let mut output = Output::stdout();
     show(&config, &profiles, sources, &mut output)?;
-    let answer = if command.online { ask(&config.cloudinary, &mut output)? } else { Answer::Yes };
+    let mut answer = Answer::Yes;
+    if command.online {
+        answer &= ask(&config.cloudinary, &mut output)?;
+        if profiles.need_the_ledger() {
+            answer &= ask_the_ledger(&config.ledger, &mut output)?;
+        }
+    }
     output.finish()?;
     Ok(answer)
 }
@@ -80,6 +88,8 @@ fn show(
         ("listen", config.listen.to_string(), sources.both("host", "port")),
         ("callers", callers(&config.auth), sources.first(&["auth"])),
         ("profiles", names.join(", "), sources.first(&["profiles_file"])),
+        ("ledger", ledger(config, profiles), sources.first(&["database_url", "database_url_file"])),
+        ("notifications", notifications(config), sources.first(&["public_url"])),
     ];
     for (name, value, source) in rows {
         let name = output.paint(Style::new().bold(), &format!("{name:<19}"));
@@ -87,6 +97,23 @@ fn show(
         output.line(format!("{name}{value}  {source}"))?;
     }
     Ok(())
+}
+
+/// Where grants are kept, and under which profiles.
+fn ledger(config: &Config, profiles: &Profiles) -> String {
+    let kept: Vec<_> = profiles.iter().filter(|profile| profile.is_tracked()).map(Profile::name).collect();
+    if kept.is_empty() {
+        return format!("{}, not opened: no profile needs it", config.ledger.shown());
+    }
+    format!("{}, for {}", config.ledger.shown(), kept.join(", "))
+}
+
+/// Where the provider tells of uploads.
+fn notifications(config: &Config) -> String {
+    match &config.public_url {
+        Some(url) => format!("{url}/webhooks/cloudinary"),
+        None => "not asked for".to_owned(),
+    }
 }
 
 /// Who may call, in words.
@@ -143,6 +170,20 @@ fn ask(account: &CloudinaryAccount, output: &mut Output) -> anyhow::Result<Answe
         Err(error) => (AnsiColor::Red, meaning(error, account), Answer::No),
     };
     let name = output.paint(Style::new().bold(), &format!("{:<19}", "provider"));
+    let line = output.paint(colour.on_default(), &line);
+    output.line(format!("{name}{line}"))?;
+    Ok(answer)
+}
+
+/// Whether the ledger answers, in one line.
+fn ask_the_ledger(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<Answer> {
+    output.flush()?;
+    let asked = runtime()?.block_on(async { Ledger::new(config)?.ping().await });
+    let (colour, line, answer) = match &asked {
+        Ok(()) => (AnsiColor::Green, "answers".to_owned(), Answer::Yes),
+        Err(error) => (AnsiColor::Red, error.to_string(), Answer::No),
+    };
+    let name = output.paint(Style::new().bold(), &format!("{:<19}", "ledger"));
     let line = output.paint(colour.on_default(), &line);
     output.line(format!("{name}{line}"))?;
     Ok(answer)

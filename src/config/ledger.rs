@@ -54,6 +54,22 @@ impl LedgerConfig {
     }
 }
 
+impl LedgerConfig {
+    /// The address without its password, for people.
+    pub fn shown(&self) -> String {
+        let text = self.url.expose_secret();
+        match Url::parse(text) {
+            Ok(mut url) if url.password().is_some() => {
+                let _ = url.set_password(Some("…"));
+                // A query may hold secrets too.
+                url.set_query(None);
+                url.to_string().replace("%E2%80%A6", "…")
+            }
+            _ => text.split('?').next().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 impl Default for LedgerConfig {
     fn default() -> Self {
         Self::at(DEFAULT_URL)

@@ -81,6 +81,14 @@ impl Ledger {
         open(&self.database, &self.migrated).await
     }
 
+    /// Asks whether the database answers. Changes nothing, but that a file is made where none was.
+    pub async fn ping(&self) -> Result<(), LedgerError> {
+        database::reading!(&self.database, |pool| {
+            sqlx::query("SELECT 1").execute(pool).await?;
+        });
+        Ok(())
+    }
+
     /// Waits until everything that was queued is written, and closes the connections.
     pub async fn close(self) {
         let Self { database, queue, .. } = self;

@@ -6,13 +6,14 @@ mod test;
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
+use rand::random;
 
 use super::output::Output;
 use super::{Answer, Usage};
 use crate::auth::{Caller, Scope, Subject};
 use crate::clock::Clock;
 use crate::config::{Problems, ProfilesArgs, ProfilesFile};
-use crate::profiles::{Grant, Profiles, UploadRequest};
+use crate::profiles::{Grant, Profiles, Reservation, Tracked, UploadId, UploadRequest};
 use crate::signing::ParamValue;
 
 const EXAMPLES: &str = "\
@@ -103,8 +104,14 @@ fn explain(command: &ExplainProfile) -> anyhow::Result<Answer> {
     let request = command.request()?;
     let mut output = Output::stdout();
     let caller = command.caller.caller(&command.name);
-    let answer = match profile.grant(&caller, request, Clock::system().now()) {
-        Ok(grant) => show(&grant, &mut output).map(|()| Answer::Yes)?,
+    let now = Clock::system().now();
+    let answer = match profile.grant(&caller, request, now) {
+        Ok(mut grant) => {
+            let tracked = profile.track(&mut grant, &caller, UploadId::new(now, random()), None);
+            show(&grant, &mut output)?;
+            tracked.map_or(Ok(()), |tracked| show_tracked(&tracked, &mut output))?;
+            Answer::Yes
+        }
         Err(refusal) => output.line(format!("refused: {refusal}")).map(|()| Answer::No)?,
     };
     output.finish()?;
@@ -142,4 +149,17 @@ fn show(grant: &Grant, output: &mut Output) -> std::io::Result<()> {
     }
     output.line(format!("for      {}", grant.lifetime))?;
     output.line(format!("at       …/{}/upload", grant.resource_type))
+}
+
+/// What the ledger would keep.
+fn show_tracked(tracked: &Tracked, output: &mut Output) -> std::io::Result<()> {
+    output.line("keeps    the grant in the ledger: one upload, under this public id")?;
+    if let Some(most) = tracked.terms.max_bytes {
+        output.line(format!("takes    {most} bytes at most"))?;
+    }
+    for Reservation { measure, amount, limit, window } in &tracked.reservations {
+        let (measure, period) = (measure.as_str(), &window.name);
+        output.line(format!("counts   {amount} of {limit} {measure} in {period}"))?;
+    }
+    Ok(())
 }

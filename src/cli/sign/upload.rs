@@ -3,16 +3,17 @@
 use std::io;
 
 use anstyle::{AnsiColor, Style};
+use rand::random;
 use serde::Serialize;
 
 use super::SignCommand;
 use crate::cli::Usage;
 use crate::cli::moments::in_utc;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, say};
 use crate::cli::profile;
 use crate::clock::UnixSeconds;
 use crate::config::CloudinaryAccount;
-use crate::profiles::{PROVIDER_WINDOW_SECONDS, UploadRequest, UploadResourceType};
+use crate::profiles::{PROVIDER_WINDOW_SECONDS, UploadId, UploadRequest, UploadResourceType};
 use crate::signing::cloudinary::string_to_sign;
 use crate::signing::{ParamValue, Params, Signature};
 
@@ -96,7 +97,13 @@ fn granted(command: &SignCommand, name: &str, now: UnixSeconds) -> anyhow::Resul
     let profiles = profile::read_file(&command.profiles)?;
     let profile = profiles.get(name).map_err(|error| Usage(error.to_string()))?;
     let request = UploadRequest { resource_type: command.resource_type, ..UploadRequest::default() };
-    let grant = profile.grant(&command.caller.caller(name), request, now)?;
+    let caller = command.caller.caller(name);
+    let mut grant = profile.grant(&caller, request, now)?;
+    if profile.track(&mut grant, &caller, UploadId::new(now, random()), None).is_some() {
+        say(format_args!(
+            "countersign: the server alone keeps grants: nothing will count, check or own what is uploaded with this one"
+        ));
+    }
     Ok(Permission {
         expires_at: grant.expires_at(),
         params: grant.params,

@@ -28,6 +28,8 @@ async fn every_value_names_its_source_and_no_secret_is_shown() {
     listen             [::1]:8080  (HOST, --port)
     callers            everybody who reaches the address  (default)
     profiles           default  (default)
+    ledger             sqlite://countersign.db, not opened: no profile needs it  (default)
+    notifications      not asked for  (default)
     ");
 }
 

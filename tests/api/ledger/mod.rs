@@ -1,5 +1,6 @@
 //! Grants that are kept: the same story on SQLite and on a real PostgreSQL.
 
+mod commands;
 mod erasure;
 mod notifications;
 mod quotas;
@@ -107,7 +108,7 @@ single_use = true
 /// A service with a ledger, as callers use it.
 pub(crate) struct Service {
     pub(crate) app: TestApp,
-    _database: Option<Database>,
+    database: Database,
 }
 
 impl Service {
@@ -128,7 +129,11 @@ impl Service {
             is_notified,
             ..Setup::default()
         };
-        Self { app: TestApp::spawn_as(setup).await, _database: Some(database) }
+        Self { app: TestApp::spawn_as(setup).await, database }
+    }
+
+    fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     async fn ask(&self, who: &str, request: RequestBuilder) -> (StatusCode, Value) {
