@@ -68,24 +68,6 @@ impl Postgres {
         self.url(&name)
     }
 
-    /// How many rows of grants one connection inserts when it does nothing else.
-    pub(crate) fn rows_a_second(&self, url: &str, seconds: usize) -> f64 {
-        let limit = Duration::from_secs(seconds.try_into().unwrap());
-        runtime().block_on(async {
-            let mut connection = PgConnection::connect(url).await.unwrap();
-            let began = Instant::now();
-            let mut rows = 0_u32;
-            while began.elapsed() < limit {
-                // Like grants: each id after the one before.
-                let id = |row| format!("{:012x}{:020x}", rows, row);
-                let ids: Vec<_> = (0..ROWS).map(id).collect();
-                sqlx::query(INSERT).bind(ids).execute(&mut connection).await.unwrap();
-                rows += u32::try_from(ROWS).unwrap();
-            }
-            f64::from(rows) / began.elapsed().as_secs_f64()
-        })
-    }
-
     fn url(&self, database: &str) -> String {
         format!("postgres://bench@127.0.0.1:{}/{database}", self.port)
     }
@@ -111,6 +93,24 @@ impl Drop for Postgres {
         let data = self.data();
         let _ = self.program("pg_ctl").args(["--mode", "immediate", "--pgdata", &data, "stop"]).output();
     }
+}
+
+/// How many rows of grants one connection inserts when it does nothing else.
+pub(crate) fn rows_a_second(url: &str, seconds: usize) -> f64 {
+    let limit = Duration::from_secs(seconds.try_into().unwrap());
+    runtime().block_on(async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let began = Instant::now();
+        let mut rows = 0_u32;
+        while began.elapsed() < limit {
+            // Like grants: each id after the one before.
+            let id = |row| format!("{rows:012x}{row:020x}");
+            let ids: Vec<_> = (0..ROWS).map(id).collect();
+            sqlx::query(INSERT).bind(ids).execute(&mut connection).await.unwrap();
+            rows += u32::try_from(ROWS).unwrap();
+        }
+        f64::from(rows) / began.elapsed().as_secs_f64()
+    })
 }
 
 fn runtime() -> Runtime {
