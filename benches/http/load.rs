@@ -1,7 +1,10 @@
 //! The load: keep-alive connections that each send a request, read the answer, and send the next.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -12,34 +15,42 @@ pub(crate) struct Load {
     pub(crate) seconds: usize,
 }
 
-/// Runs one load and prints the number of answers: `PORT PATH CONNECTIONS SECONDS`.
+/// Runs one load and prints the number of answers: `PORT PATH CONNECTIONS SECONDS [TOKENS]`, each request with the next
+/// line of the file of tokens.
 #[expect(clippy::print_stdout, reason = "the parent reads the number")]
 pub(crate) fn run(arguments: &[String]) {
-    let [port, path, connections, seconds] = arguments else { panic!("PORT PATH CONNECTIONS SECONDS") };
+    let [port, path, connections, seconds, rest @ ..] = arguments else {
+        panic!("PORT PATH CONNECTIONS SECONDS [TOKENS]")
+    };
     let port: u16 = port.parse().unwrap();
     let (connections, seconds) = (connections.parse::<usize>().unwrap(), seconds.parse().unwrap());
-    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: */*\r\n\r\n");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: */*\r\n");
+    let requests: Rc<[String]> = match rest.first() {
+        None => Rc::new([format!("{head}\r\n")]),
+        Some(file) => {
+            let tokens = std::fs::read_to_string(file).unwrap();
+            tokens.lines().map(|token| format!("{head}authorization: Bearer {token}\r\n\r\n")).collect()
+        }
+    };
+    let next = Rc::new(Cell::new(0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answers = runtime.block_on(async {
         let end = Instant::now() + Duration::from_secs(seconds);
-        let tasks: Vec<_> =
-            (0..connections).map(|_| tokio::spawn(drive(port, request.clone(), end))).collect();
-        let mut answers = 0;
-        for task in tasks {
-            answers += task.await.unwrap();
-        }
-        answers
+        let drives = (0..connections).map(|_| drive(port, Rc::clone(&requests), Rc::clone(&next), end));
+        join_all(drives).await.into_iter().sum::<u64>()
     });
     println!("{answers}");
 }
 
-async fn drive(port: u16, request: String, end: Instant) -> u64 {
+async fn drive(port: u16, requests: Rc<[String]>, next: Rc<Cell<usize>>, end: Instant) -> u64 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; 16 * 1024];
     let mut answers = 0;
     while Instant::now() < end {
-        stream.write_all(request.as_bytes()).await.unwrap();
+        let number = next.get();
+        next.set((number + 1) % requests.len());
+        stream.write_all(requests[number].as_bytes()).await.unwrap();
         read_answer(&mut stream, &mut buffer).await;
         answers += 1;
     }

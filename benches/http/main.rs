@@ -1,7 +1,8 @@
 //! CPU per request of the service, as a ratio to a bare hyper server that answers the same number of bytes.
 //!
 //! `cargo bench --bench http` builds both, runs them in turn under the same load (64 keep-alive connections by default),
-//! each alone on one core with the load on another, and prints requests per second, CPU per request and the ratio.
+//! each alone on one core with the load on another, and prints requests per second, CPU per request and the ratio. With
+//! tokens: one that is new each time, and one that the server has seen.
 //! `cargo bench --bench http -- --rounds 5 --seconds 4 --connections 64` are the defaults. Needs Linux and `taskset`.
 #![expect(
     clippy::print_stdout,
@@ -13,37 +14,63 @@
 mod bare;
 mod load;
 mod process;
+mod tokens;
 
 use std::env::args;
 
 use load::Load;
 use process::Server;
+use tokens::Tokens;
 
 /// What is measured, and how it is started.
 struct Candidate {
     name: &'static str,
     path: &'static str,
-    start: fn(u16) -> Server,
+    start: fn(u16, &Tokens) -> Server,
+    /// The file of tokens that its callers send.
+    tokens: Option<&'static str>,
 }
 
-const CANDIDATES: [Candidate; 4] = [
+const CANDIDATES: [Candidate; 7] = [
     Candidate {
         name: "bare hyper, same bytes",
         path: "/",
-        start: |port| Server::bare(port, SIGNED_ANSWER_BYTES),
+        start: |port, _| Server::bare(port, SIGNED_ANSWER_BYTES),
+        tokens: None,
     },
-    Candidate { name: "countersign /livez", path: "/livez", start: Server::countersign },
-    Candidate {
-        name: "countersign /upload-signature",
-        path: "/upload-signature",
-        start: Server::countersign,
-    },
+    Candidate { name: "countersign /livez", path: "/livez", start: countersign, tokens: None },
+    Candidate { name: "countersign /upload-signature", path: SIGN, start: countersign, tokens: None },
     Candidate {
         name: "countersign /download-url",
         path: "/download-url?public_id=kyc/1/passport_x7k2p1&format=jpg",
-        start: Server::countersign,
+        start: countersign,
+        tokens: None,
+    },
+    Candidate {
+        name: "/upload-signature, HS256 anew",
+        path: SIGN,
+        start: |port, _| Server::countersign_with(port, &Tokens::hs256()),
+        tokens: Some("hs256-many"),
+    },
+    Candidate {
+        name: "/upload-signature, HS256 again",
+        path: SIGN,
+        start: |port, _| Server::countersign_with(port, &Tokens::hs256()),
+        tokens: Some("hs256"),
+    },
+    Candidate {
+        name: "/upload-signature, ES256 again",
+        path: SIGN,
+        start: |port, tokens| Server::countersign_with(port, &tokens.es256()),
+        tokens: Some("es256"),
     },
 ];
+
+const SIGN: &str = "/upload-signature";
+
+fn countersign(port: u16, _tokens: &Tokens) -> Server {
+    Server::countersign_with(port, &[])
+}
 
 /// The length of a signed answer's body.
 const SIGNED_ANSWER_BYTES: usize = 400;
@@ -75,21 +102,25 @@ fn measure(arguments: &[String]) {
         load.connections, rounds, load.seconds
     );
     println!("{}", process::placement());
+    let tokens = Tokens::make();
     let mut samples = vec![Vec::new(); CANDIDATES.len()];
     for _ in 0..rounds {
         for (candidate, samples) in CANDIDATES.iter().zip(&mut samples) {
-            samples.push(sample(candidate, &load, process::free_port()));
+            samples.push(sample(candidate, &load, &tokens));
         }
     }
     report(&samples);
 }
 
-fn sample(candidate: &Candidate, load: &Load, port: u16) -> Sample {
-    let server = (candidate.start)(port);
+fn sample(candidate: &Candidate, load: &Load, tokens: &Tokens) -> Sample {
+    let port = process::free_port();
+    let server = (candidate.start)(port, tokens);
+    let file = candidate.tokens.map(|name| tokens.file(name));
+    let file = file.as_deref();
     // The first second warms connections and allocators and is not counted.
-    process::generate(&Load { seconds: 1, ..*load }, port, candidate.path);
+    process::generate(&Load { seconds: 1, ..*load }, port, candidate.path, file);
     let before = server.cpu_microseconds();
-    let requests = process::generate(load, port, candidate.path);
+    let requests = process::generate(load, port, candidate.path, file);
     let cpu = server.cpu_microseconds() - before;
     let seconds = f64::from(u32::try_from(load.seconds).unwrap());
     Sample { requests_per_second: requests / seconds, cpu_microseconds: cpu / requests }

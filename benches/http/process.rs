@@ -44,11 +44,6 @@ impl Server {
     }
 
     /// With everything on: log line, request id, headers, limits, rate limit. The log goes to /dev/null.
-    pub(crate) fn countersign(port: u16) -> Self {
-        Self::countersign_with(port, &[])
-    }
-
-    /// The same with these variables.
     pub(crate) fn countersign_with(port: u16, variables: &[(&str, &str)]) -> Self {
         let mut command = on_core("0", env!("CARGO_BIN_EXE_countersign"));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LOG_FORMAT", "json");
@@ -89,11 +84,12 @@ impl Drop for Server {
 }
 
 /// Runs the load in a process of its own and answers how many requests were answered.
-pub(crate) fn generate(load: &Load, port: u16, path: &str) -> f64 {
+pub(crate) fn generate(load: &Load, port: u16, path: &str, tokens: Option<&str>) -> f64 {
     let mut command = on_core("1", &this_program());
     let connections = load.connections.to_string();
     let output = command
         .args(["load", &port.to_string(), path, &connections, &load.seconds.to_string()])
+        .args(tokens)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

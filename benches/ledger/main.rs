@@ -32,6 +32,7 @@ use tempfile::TempDir;
 /// One grant is good for one upload; nothing else is asked.
 const PROFILES: &str = "\
 [profiles.default]
+scopes = []
 folder = \"kyc/1\"
 
 [profiles.once]
@@ -119,8 +120,8 @@ impl Bench {
         let profiles = self.profiles.to_str().unwrap();
         let _server =
             Server::countersign_with(port, &[("PROFILES_FILE", profiles), ("DATABASE_URL", database)]);
-        process::generate(&Load { seconds: 1, ..self.load }, port, path);
-        let answers = process::generate(&self.load, port, path);
+        process::generate(&Load { seconds: 1, ..self.load }, port, path, None);
+        let answers = process::generate(&self.load, port, path, None);
         answers / f64::from(u32::try_from(self.load.seconds).unwrap())
     }
 }
