@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::{Database, Service, id, on_both};
-use crate::helpers::{failure, png};
+use crate::helpers::{failure, png, read_json, text, upload_form};
 
 on_both!(
     a_grant_is_good_for_one_upload,
@@ -19,6 +19,7 @@ on_both!(
     an_upload_is_deleted_and_stays_so,
     a_page_of_grants_leads_to_the_next,
     many_are_kept_or_none,
+    a_signature_reaches_no_other_asset_at_other_endpoints,
 );
 
 async fn a_grant_is_good_for_one_upload(database: Database) {
@@ -237,4 +238,27 @@ async fn many_are_kept_or_none(database: Database) {
     let (status, body) = service.post("ann", "/upload-signature", &uploads(2)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(body["data"].as_array().unwrap().len(), 2);
+}
+
+async fn a_signature_reaches_no_other_asset_at_other_endpoints(database: Database) {
+    let service = Service::on(database).await;
+    let theirs = service.sign("bob", "once").await;
+    let stored = service.upload(&theirs).await;
+    let own = service.sign("ann", "once").await;
+    let base = format!("{}/v1_1/demo", service.app.emulator_origin);
+    for endpoint in ["image/destroy", "image/explicit", "image/rename", "raw/destroy", "image/tags"] {
+        for victim in
+            [None, Some(("public_id", &stored["public_id"])), Some(("from_public_id", &stored["public_id"]))]
+        {
+            let mut form = upload_form(&own);
+            if let Some((name, value)) = victim {
+                form = form.text(name, text(value)).text("to_public_id", "once/ann/mine");
+            }
+            let answer =
+                service.app.client.post(format!("{base}/{endpoint}")).multipart(form).send().await.unwrap();
+            let (status, body) = read_json(answer).await;
+            assert!(status != StatusCode::OK || body["result"] == "not found", "{endpoint} {body}");
+        }
+    }
+    assert_eq!(service.stored().await, [format!("image {}", text(&stored["public_id"]))]);
 }
