@@ -160,6 +160,7 @@ impl Settling {
             tracing::warn!(upload_id = %entry.id, profile = entry.profile, reason, "an upload is rejected and deleted");
             let asset = entry.address(resource_type);
             self.remove(entry, &asset.into_iter().collect::<Vec<_>>(), by).await?;
+            return Ok(self.ledger.find(entry.id).await?.unwrap_or(settled));
         }
         Ok(settled)
     }

@@ -108,6 +108,7 @@ async fn what_breaks_the_profile_is_deleted(database: Database) {
     let answer = service.upload_to("image", &large, [png(1, 1), vec![0; 400]].concat()).await;
     let (_, body) = service.confirm("ann", &large, &answer).await;
     assert_eq!(body["data"]["state"], "rejected");
+    assert!(body["data"]["deletedAt"].is_i64(), "{body}");
     let raw = service.sign("ann", "small").await;
     let answer = service.upload_to("raw", &raw, b"text".to_vec()).await;
     let (_, body) = service.confirm("ann", &raw, &answer).await;
