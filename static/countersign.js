@@ -8,7 +8,8 @@
  *
  * No dependencies and no secret: the server signs the parameters, this module sends exactly those parameters beside the
  * file. Large files go in parts, failures that may pass are retried with backoff, an AbortSignal stops everything at
- * once, and a signature about to expire is renewed on the way.
+ * once, and a signature about to expire is renewed on the way. Where the server keeps grants it is told of the finished
+ * upload, and what it rejects fails like what the provider refuses.
  *
  * Retrying after the last byte was sent may repeat an upload that the provider had already stored. With a single-use
  * profile the repetition is harmless (same public id, nothing overwritten); with other profiles it can leave a second copy.
@@ -40,13 +41,17 @@ const UNSIGNED_PARAMETERS = new Set(['file', 'cloud_name', 'resource_type', 'api
  * @typedef {'upload' | 'private' | 'authenticated'} DeliveryType
  * @typedef {Record<string, unknown>} Params upload parameters by name
  * @typedef {Record<string, string>} HeaderMap
+ * @typedef {string | null | undefined} Token
+ * @typedef {{ refresh: boolean }} TokenRequest `refresh`: the server did not take the last one, so a kept one is no use
  */
 
 /**
  * How to reach the countersign server.
  * @typedef {object} Connection
  * @property {string} [endpoint] origin (and path prefix) of the server; empty means the page's own origin
- * @property {HeaderMap | (() => HeaderMap | Promise<HeaderMap>)} [headers] for every request to the server, such as Authorization
+ * @property {HeaderMap | (() => HeaderMap | Promise<HeaderMap>)} [headers] for every request to the server
+ * @property {(request: TokenRequest) => Token | Promise<Token>} [getToken] the bearer token for every request to the server;
+ *   without one the request says nothing of the caller. After a 401 it is asked once more, and the request repeated
  * @property {typeof globalThis.fetch} [fetch] replaces the browser's fetch for requests to the server
  * @property {AbortSignal} [signal] cancels at once, whatever is going on
  * @property {number} [retries] how often a failure that may pass is tried again; default 4
@@ -62,6 +67,7 @@ const UNSIGNED_PARAMETERS = new Set(['file', 'cloud_name', 'resource_type', 'api
  * @property {string} [filename] the name to send, for a Blob without one
  * @property {(progress: Progress) => void} [onProgress]
  * @property {(signed: Signed) => void} [onSigned] called with each signature, the first and every renewal
+ * @property {boolean} [confirm] false: the server is not told that a granted upload is finished, and finds out by itself
  * @typedef {Connection & UploadChoices} UploadOptions
  */
 
@@ -70,7 +76,8 @@ const UNSIGNED_PARAMETERS = new Set(['file', 'cloud_name', 'resource_type', 'api
  * @property {number} loaded bytes sent so far
  * @property {number} total bytes of the file
  * @property {number} bytesPerSecond over the last seconds; 0 while unknown
- * @property {'queued' | 'signing' | 'uploading' | 'finishing' | 'waiting' | 'done'} phase `finishing`: all sent, the provider stores it
+ * @property {'queued' | 'signing' | 'uploading' | 'finishing' | 'confirming' | 'waiting' | 'done'} phase `finishing`: all sent,
+ *   the provider stores it; `confirming`: stored, the server holds it against the profile
  * @property {{ attempt: number, attempts: number, inSeconds: number, error: UploadError }} [retry] while `waiting`
  */
 
@@ -87,7 +94,39 @@ const UNSIGNED_PARAMETERS = new Set(['file', 'cloud_name', 'resource_type', 'api
  * @property {number} expiresAt Unix seconds
  * @property {string} expiresIn the lifetime in words
  * @property {() => number} secondsLeft counted by the server's clock, whatever this machine's clock says
- * @property {string} [uploadId] id of the grant, with single use or a quota
+ * @property {string} [uploadId] id of the grant, where the server keeps it: with single use, a size limit or a quota
+ * @property {{ uploads?: Quota, bytes?: Quota }} [quota] what the caller has left, this upload taken off
+ */
+
+/**
+ * What is left of a quota.
+ * @typedef {object} Quota
+ * @property {number} limit the most in one period
+ * @property {number} remaining
+ * @property {number} resetsAt Unix seconds at which the next period begins
+ * @property {() => number} secondsLeft until then, counted by the server's clock
+ */
+
+/**
+ * A permission to upload one file, as the server keeps it. What is not known yet is null.
+ * @typedef {object} Grant
+ * @property {string} uploadId
+ * @property {string} profile
+ * @property {GrantState} state
+ * @property {string} publicId the only one that it is good for
+ * @property {DeliveryType} type
+ * @property {number} issuedAt Unix seconds
+ * @property {number} expiresAt
+ * @property {ResourceType | null} resourceType
+ * @property {string | null} format
+ * @property {number | null} bytes
+ * @property {number | null} version
+ * @property {number | null} settledAt when it was used, ran out or was rejected
+ * @property {'confirmation' | 'notification' | 'sweep' | 'owner' | null} settledBy
+ * @property {string | null} reason why it was rejected, as the rest of a sentence about the file
+ * @property {number | null} deletedAt
+ *
+ * @typedef {'issued' | 'used' | 'expired' | 'rejected'} GrantState
  */
 
 /**
@@ -109,9 +148,9 @@ const UNSIGNED_PARAMETERS = new Set(['file', 'cloud_name', 'resource_type', 'api
  */
 
 /**
- * Everything that can go wrong. `code` is the server's own (such as `profile_not_found`) or one of: cancelled, offline,
- * network_error, empty_file, file_unreadable, invalid_option, unexpected_answer, server_unavailable, rate_limited,
- * provider_refused, provider_rate_limited, provider_unavailable.
+ * Everything that can go wrong. `code` is the server's own (such as `profile_not_found` or `quota_exceeded`) or one of:
+ * cancelled, offline, network_error, empty_file, file_unreadable, invalid_option, unexpected_answer, server_unavailable,
+ * rate_limited, provider_refused, provider_rate_limited, provider_unavailable, rejected_by_profile.
  */
 export class UploadError extends Error {
   /**
@@ -165,15 +204,30 @@ export function createUploader({ concurrency = 3, ...defaults } = {}) {
     /** @param {string} uploadId @param {Asset} asset @param {Connection} [options] */
     confirmUpload: (uploadId, asset, options = {}) =>
       confirmUpload(uploadId, asset, { ...connectionOf(defaults), ...options }),
+    /** @param {UploadsRequest & Connection} [options] */
+    listUploads: (options = {}) => listUploads({ ...connectionOf(defaults), ...options }),
+    /** @param {string} uploadId @param {Connection} [options] */
+    deleteUpload: (uploadId, options = {}) => deleteUpload(uploadId, { ...connectionOf(defaults), ...options }),
   };
 }
 
 /**
- * Uploads one file: asks for a signature, sends the file, answers what the provider stored and what was signed.
+ * @typedef {object} Uploaded
+ * @property {Asset} asset what the provider stored
+ * @property {Signed} signed
+ * @property {Grant} [grant] what became of the grant, where the server keeps it and was told
+ * @property {UploadError} [unconfirmed] why the server could not be told; the file is stored all the same, and the server
+ *   learns of it from the provider
+ */
+
+/**
+ * Uploads one file: asks for a signature, sends the file, tells the server if it keeps the grant, and answers what the
+ * provider stored and what was signed. A file that breaks the profile is deleted by the server: `rejected_by_profile`,
+ * with the grant in the error's `data`.
  *
  * @param {Blob} file a File, or a Blob together with `filename`
  * @param {UploadOptions} [options]
- * @returns {Promise<{ asset: Asset, signed: Signed }>}
+ * @returns {Promise<Uploaded>}
  * @throws {UploadError}
  */
 export async function upload(file, options = {}) {
@@ -192,8 +246,39 @@ export async function upload(file, options = {}) {
     );
   }
   const asset = asAsset(answer);
+  const signed = await permit.latest();
+  const told = await tellServer(signed, asset, meter, options);
   meter.report('done', file.size);
-  return { asset, signed: await permit.latest() };
+  return { asset, signed, ...told };
+}
+
+/**
+ * Tells the server that the upload is finished. The file is stored by now: if the server cannot be told that is no reason
+ * to upload it again, so that nothing but its rejection (or a cancellation) counts as a failure.
+ * @param {Signed} signed
+ * @param {Asset} asset
+ * @param {Meter} meter
+ * @param {UploadOptions} options
+ * @returns {Promise<Pick<Uploaded, 'grant' | 'unconfirmed'>>}
+ */
+async function tellServer({ uploadId }, asset, meter, options) {
+  if (uploadId === undefined || options.confirm === false) return {};
+  meter.report('confirming');
+  let grant;
+  try {
+    grant = await sendConfirmation(uploadId, asset, options, meter.waiting);
+  } catch (error) {
+    throwIfCancelled(options.signal);
+    return { unconfirmed: error instanceof UploadError ? error : noAnswer('server', error) };
+  }
+  if (grant.state === 'rejected') throw rejection(grant);
+  return { grant };
+}
+
+/** @param {Grant} grant */
+function rejection(grant) {
+  const message = `The file ${grant.reason ?? 'is not what the profile takes'}.`;
+  return new UploadError('rejected_by_profile', message, { origin: 'server', data: grant });
 }
 
 /**
@@ -229,7 +314,7 @@ function createPermit(options, meter) {
   async function current() {
     if (signed && signed.secondsLeft() > renewBelowSeconds) return signed;
     meter.report('signing');
-    signed = signed?.uploadId ? await renewSignature(signed.uploadId, options) : await requestSignature(options);
+    signed = signed?.uploadId ? await renewSignature(signed, signed.uploadId, options) : await requestSignature(options);
     // A profile that lives one minute would otherwise be renewed before every part.
     renewBelowSeconds = Math.min(RENEW_BEFORE_SECONDS, signed.secondsLeft() / 2);
     options.onSigned?.(signed);
@@ -253,12 +338,15 @@ async function requestSignature(options) {
 }
 
 /**
- * A new signature for the same grant, hence the same public id: parts already sent stay valid.
+ * A new signature for the same grant, hence the same public id: parts already sent stay valid. It takes nothing more of a
+ * quota, and says nothing of it.
+ * @param {Signed} previous
  * @param {string} uploadId
  * @param {UploadOptions} options
+ * @returns {Promise<Signed>}
  */
-async function renewSignature(uploadId, options) {
-  return asSigned(await callServer('POST', '/upload-signature', { uploadId }, options));
+async function renewSignature({ quota }, uploadId, options) {
+  return { ...(quota && { quota }), ...asSigned(await callServer('POST', '/upload-signature', { uploadId }, options)) };
 }
 
 /**
@@ -282,7 +370,20 @@ function asSigned({ data, elapsedSeconds }) {
     expiresIn: data.expiresIn,
     secondsLeft: () => lifetime - elapsedSeconds(),
     ...(data.uploadId && { uploadId: String(data.uploadId) }),
+    ...(data.quota && { quota: asQuotas(data.quota, data.serverTime, elapsedSeconds) }),
   };
+}
+
+/**
+ * @param {Record<string, any>} quotas
+ * @param {number} serverTime
+ * @param {() => number} elapsedSeconds
+ * @returns {NonNullable<Signed['quota']>}
+ */
+function asQuotas(quotas, serverTime, elapsedSeconds) {
+  const lines = Object.entries(quotas).map(([measure, { limit, remaining, resetsAt }]) =>
+    [measure, { limit, remaining, resetsAt, secondsLeft: () => resetsAt - serverTime - elapsedSeconds() }]);
+  return Object.fromEntries(lines);
 }
 
 /** @param {string} signature in hex */
@@ -452,20 +553,84 @@ export async function deleteFiles(files, options = {}) {
 }
 
 /**
- * Tells the server that a granted upload is finished, proven by the provider's own signed answer. Only for uploads with
- * an `uploadId`, where no notification from the provider reaches the server.
+ * Tells the server that a granted upload is finished, proven by the provider's own signed answer. `upload` does it by
+ * itself; this is for uploads made otherwise. A file that breaks the profile is deleted, and its grant `rejected`.
  *
  * @param {string} uploadId
  * @param {Asset} asset
  * @param {Connection} [options]
- * @returns {Promise<any>} the grant and its state
+ * @returns {Promise<Grant>}
  * @throws {UploadError}
  */
 export async function confirmUpload(uploadId, asset, options = {}) {
-  const path = `/uploads/${encodeURIComponent(uploadId)}/confirm`;
-  const proof = { public_id: asset.public_id, version: asset.version, signature: asset.signature };
-  const { data } = await withRetries(() => callServer('POST', path, proof, options), options);
+  return sendConfirmation(uploadId, asset, options);
+}
+
+/**
+ * @param {string} uploadId
+ * @param {Asset} asset
+ * @param {Connection} options
+ * @param {(retry: NonNullable<Progress['retry']>) => void} [onWait]
+ * @returns {Promise<Grant>}
+ */
+async function sendConfirmation(uploadId, { public_id, version, signature, resource_type }, options, onWait) {
+  const proof = { public_id, version, signature, resource_type };
+  const { data } = await withRetries(() => callServer('POST', `${grantPath(uploadId)}/confirm`, proof, options), options, onWait);
+  return asGrant(data);
+}
+
+/**
+ * @typedef {object} UploadsRequest
+ * @property {number} [limit] how many grants at most, 1 to 100; default 20
+ * @property {string} [cursor] the `nextCursor` of the page before
+ * @property {GrantState} [state] only those
+ * @property {string} [subject] another caller's, for administrators
+ */
+
+/**
+ * The caller's grants that the server keeps, the latest first, in pages.
+ *
+ * @param {UploadsRequest & Connection} [options]
+ * @returns {Promise<{ uploads: Grant[], nextCursor?: string }>} without `nextCursor` it was the last page
+ * @throws {UploadError}
+ */
+export async function listUploads(options = {}) {
+  const { limit, cursor, state, subject } = options;
+  const path = withQuery('/uploads', {
+    ...(limit && { limit }), ...(cursor && { cursor }), ...(state && { state }), ...(subject && { subject }),
+  });
+  const { data } = await withRetries(() => callServer('GET', path, undefined, options), options);
+  if (!Array.isArray(data?.uploads)) {
+    throw new UploadError('unexpected_answer', 'The server answered without a list.', { origin: 'server' });
+  }
   return data;
+}
+
+/**
+ * Deletes what was uploaded with a grant, or takes an unused grant back: what comes with it later is deleted too.
+ *
+ * @param {string} uploadId
+ * @param {Connection} [options]
+ * @returns {Promise<Grant>}
+ * @throws {UploadError}
+ */
+export async function deleteUpload(uploadId, options = {}) {
+  const { data } = await withRetries(() => callServer('DELETE', grantPath(uploadId), undefined, options), options);
+  return asGrant(data);
+}
+
+/** @param {string} uploadId */
+function grantPath(uploadId) {
+  return `/uploads/${encodeURIComponent(uploadId)}`;
+}
+
+/**
+ * @param {any} data
+ * @returns {Grant}
+ */
+function asGrant(data) {
+  if (typeof data?.uploadId === 'string' && typeof data.state === 'string') return data;
+  throw new UploadError('unexpected_answer', 'The server did not say what became of the upload.', { origin: 'server' });
 }
 
 // ---- Uploadcare --------------------------------------------------------------------------------------------------
@@ -612,17 +777,30 @@ async function callServer(method, path, body, connection) {
  * @param {Connection} connection
  */
 async function fetchText(method, path, body, connection) {
+  const answer = await fetchOnce(method, path, body, connection, { refresh: false });
+  if (answer.status !== 401 || connection.getToken === undefined) return answer;
+  return fetchOnce(method, path, body, connection, { refresh: true });
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} body
+ * @param {Connection} connection
+ * @param {TokenRequest} tokenRequest
+ */
+async function fetchOnce(method, path, body, connection, tokenRequest) {
   const { endpoint = '', signal } = connection;
   throwIfCancelled(signal);
-  const own = await headersUnlessCancelled(connection.headers, signal);
-  const type = body === undefined ? undefined : { 'Content-Type': 'application/json' };
+  const headers = await requestHeaders(connection, tokenRequest);
+  if (body !== undefined) headers.set('Content-Type', 'application/json');
   const deadline = createDeadline(signal);
   try {
     const response = await (connection.fetch ?? globalThis.fetch)(endpoint.replace(/\/$/, '') + path, {
       method,
       cache: 'no-store',
       signal: deadline.signal,
-      headers: { Accept: 'application/json', ...type, ...own },
+      headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     return { status: response.status, headers: response.headers, text: await response.text() };
@@ -632,6 +810,20 @@ async function fetchText(method, path, body, connection) {
   } finally {
     deadline.clear();
   }
+}
+
+/**
+ * The caller's own headers and token. Getting them may hang, and must not outlive a cancellation.
+ * @param {Connection} connection
+ * @param {TokenRequest} tokenRequest
+ */
+async function requestHeaders({ headers: own, getToken, signal }, tokenRequest) {
+  const all = new Headers({ Accept: 'application/json' });
+  const given = typeof own === 'function' ? await unlessCancelled(own, signal) : own;
+  for (const [name, value] of Object.entries(given ?? {})) all.set(name, value);
+  const token = getToken && (await unlessCancelled(() => getToken(tokenRequest), signal));
+  if (token) all.set('Authorization', `Bearer ${token}`);
+  return all;
 }
 
 /** @param {AbortSignal} [outer] */
@@ -685,8 +877,8 @@ function withQuery(path, query) {
 }
 
 /** @param {Connection} options @returns {Connection} */
-function connectionOf({ endpoint, headers, fetch, signal, retries }) {
-  return { endpoint, headers, fetch, signal, retries };
+function connectionOf({ endpoint, headers, getToken, fetch, signal, retries }) {
+  return { endpoint, headers, getToken, fetch, signal, retries };
 }
 
 // ---- Talking to the provider -------------------------------------------------------------------------------------
@@ -788,6 +980,8 @@ async function withRetries(attempt, { retries = DEFAULT_RETRIES, signal }, onWai
 
 /** @param {UploadError} error */
 function worthRetrying(error) {
+  // A quota has its period: nothing comes of asking before the next one, and that may begin next month.
+  if (error.code === 'quota_exceeded' && error.retryAfterSeconds === undefined) return false;
   // An error with data comes from a server that has already retried and says what it got done.
   return error.retryable && error.data === undefined && (error.retryAfterSeconds ?? 0) <= LONGEST_RETRY_AFTER_SECONDS;
 }
@@ -837,17 +1031,17 @@ function throwIfCancelled(signal) {
 }
 
 /**
- * The caller's own headers; fetching a token for them may hang, and must not outlive a cancellation.
- * @param {Connection['headers']} headers
+ * What a callback of the caller's gives, unless that takes longer than until the cancellation.
+ * @template T
+ * @param {() => T | Promise<T>} callback
  * @param {AbortSignal} [signal]
- * @returns {Promise<HeaderMap | undefined>}
+ * @returns {Promise<T>}
  */
-function headersUnlessCancelled(headers, signal) {
-  if (typeof headers !== 'function') return Promise.resolve(headers);
+function unlessCancelled(callback, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => { if (signal) reject(cancelled(signal)); };
     signal?.addEventListener('abort', stop, { once: true });
-    Promise.resolve(headers()).then(resolve, reject).finally(() => signal?.removeEventListener('abort', stop));
+    Promise.resolve(callback()).then(resolve, reject).finally(() => signal?.removeEventListener('abort', stop));
   });
 }
 
