@@ -1,15 +1,16 @@
 // @ts-check
 /**
  * demo.js: the demo page. Queues files with previews, uploads them through countersign.js, and shows for each one how it
- * goes, what was signed, links that expire, and deletion. It uses nothing of the library but its exports, and holds no
- * secret, since the page never receives one.
+ * goes, what was signed, what became of its grant, links that expire, and deletion. It uses nothing of the library but its
+ * exports, and holds no secret, since the page never receives one.
  *
  * Reading order: intake (drop, choose, paste) → items and their cards → upload → download link → delete → small things.
  */
 
-// The version in this module's own address is passed on, so that both modules always come from the same release.
+// The version in this module's own address is passed on, so that all modules always come from the same release.
+const version = new URL(import.meta.url).search;
 /** @type {typeof import('./countersign.js')} */
-const { createUploader } = await import(`./countersign.js${new URL(import.meta.url).search}`);
+const { createUploader } = await import(`./countersign.js${version}`);
 
 /**
  * @typedef {import('./countersign.js').Asset} Asset
@@ -31,6 +32,7 @@ const { createUploader } = await import(`./countersign.js${new URL(import.meta.u
  * @property {AbortController} [controller]
  * @property {Asset} [asset]
  * @property {Signed} [signed]
+ * @property {{ state: import('./countersign.js').GrantState, note: string }} [grant] what is known of it, where the server keeps it
  * @property {{ url: string, secondsLeft: () => number, dead: boolean }} [link]
  */
 
@@ -49,12 +51,16 @@ const template = /** @type {HTMLTemplateElement} */ (document.getElementById('it
 const provider = 'emulator' in workbench.dataset ? 'The emulator' : 'Cloudinary';
 const uploader = createUploader({ profile: workbench.dataset.profile, concurrency: 3 });
 
+/** There is more to show where the server keeps the grants of the profile. */
+const ledger = await loadLedgerPanel();
+
 /** @type {Set<Item>} */
 const items = new Set();
 
 const STATE_LABELS = {
   queued: 'Ready', signing: 'Signing', uploading: 'Uploading', done: 'Uploaded', failed: 'Failed', cancelled: 'Cancelled', deleted: 'Deleted',
 };
+const GRANT_LABELS = { issued: 'Grant issued', used: 'Grant used', expired: 'Grant expired', rejected: 'Grant rejected' };
 const DELIVERY_LABELS = { upload: 'Public', private: 'Private', authenticated: 'Authenticated' };
 /** @type {Record<string, string>} */
 const PARAMETER_REASONS = {
@@ -197,14 +203,17 @@ function render(item) {
   const hadFocus = item.card.contains(document.activeElement);
   const active = submitted && ['queued', 'signing', 'uploading'].includes(state);
   const stored = state === 'done';
+  const rejected = state === 'failed' && item.grant?.state === 'rejected';
 
   item.card.dataset.state = state;
-  setText(item, 'state', state === 'queued' && submitted ? 'Waiting' : STATE_LABELS[state]);
+  setText(item, 'state', rejected ? 'Rejected' : state === 'queued' && submitted ? 'Waiting' : STATE_LABELS[state]);
   setText(item, 'meta', metaOf(item));
   renderBadge(item);
+  renderGrant(item);
   show(item, 'transfer', active);
   show(item, 'cancel', active);
-  show(item, 'retry', state === 'failed' || state === 'cancelled');
+  // The same file under the same profile would be rejected again.
+  show(item, 'retry', (state === 'failed' && !rejected) || state === 'cancelled');
   show(item, 'remove', !active && !stored);
   show(item, 'error', state === 'failed');
   show(item, 'facts', asset !== undefined);
@@ -243,6 +252,16 @@ function renderBadge(item) {
   badge.dataset.type = type;
   badge.title = `Delivery type: ${type}`;
   badge.replaceChildren(icon(type === 'upload' ? 'globe' : 'lock'), DELIVERY_LABELS[type] ?? type);
+}
+
+/** @param {Item} item */
+function renderGrant(item) {
+  const { grant } = item;
+  show(item, 'grant', grant !== undefined);
+  if (!grant) return;
+  part(item, 'grant').dataset.state = grant.state;
+  setText(item, 'grant-state', GRANT_LABELS[grant.state]);
+  setText(item, 'grant-note', grant.note);
 }
 
 function renderSummary() {
@@ -341,18 +360,20 @@ function submit() {
 async function start(item) {
   item.controller = new AbortController();
   item.submitted = true;
+  item.grant = undefined;
   setState(item, 'queued');
   try {
-    const { asset } = await uploader.upload(item.file, {
+    const uploaded = await uploader.upload(item.file, {
       private: item.private,
       signal: item.controller.signal,
       onProgress: (progress) => showProgress(item, progress),
       onSigned: (signed) => showSigned(item, signed),
     });
-    finish(item, asset);
+    finish(item, uploaded);
   } catch (error) {
     fail(item, /** @type {UploadError} */ (error));
   }
+  ledger?.changed();
 }
 
 /** @param {Item} item @param {State} state */
@@ -368,12 +389,23 @@ function showProgress(item, progress) {
   const { phase, loaded, total } = progress;
   const state = phase === 'signing' || phase === 'queued' ? phase : phase === 'waiting' ? item.state : 'uploading';
   if (state !== item.state && phase !== 'done') setState(item, state);
+  if (phase === 'confirming') endCancelling(item);
 
   const bar = /** @type {HTMLProgressElement} */ (part(item, 'progress'));
   if (phase === 'queued' || (phase === 'signing' && loaded === 0)) bar.removeAttribute('value');
   else bar.value = Math.floor((100 * loaded) / total);
   setText(item, 'amount', amountOf(progress));
   setText(item, 'speed', paceOf(progress));
+}
+
+/**
+ * The file is stored: what could be cancelled now is only that anybody hears of it.
+ * @param {Item} item
+ */
+function endCancelling(item) {
+  const hadFocus = item.card.contains(document.activeElement);
+  show(item, 'cancel', false);
+  if (hadFocus) keepFocus(item);
 }
 
 /** @param {Progress} progress */
@@ -386,6 +418,7 @@ function amountOf({ phase, loaded, total }) {
 /** @param {Progress} progress */
 function paceOf({ phase, loaded, total, bytesPerSecond, retry }) {
   if (phase === 'finishing') return `${provider} is storing it`;
+  if (phase === 'confirming') return 'The server holds it against the profile';
   if (phase === 'waiting' && retry) return waitingFor(retry);
   if (phase !== 'uploading' || bytesPerSecond === 0) return '';
   return `${formatBytes(bytesPerSecond)}/s · ${formatDuration((total - loaded) / bytesPerSecond)} left`;
@@ -394,13 +427,16 @@ function paceOf({ phase, loaded, total, bytesPerSecond, retry }) {
 /** @param {NonNullable<Progress['retry']>} retry */
 function waitingFor({ error, inSeconds, attempt, attempts }) {
   if (error.code === 'offline') return 'You are offline. It goes on when the connection is back.';
+  if (error.code === 'quota_exceeded') return `The quota is used up. The next period begins in ${formatDuration(inSeconds)}.`;
   const why = error.status === 429 || error.status === 420 ? 'Too many requests' : error.status > 0 ? 'A hiccup on the other side' : 'No answer';
   return `${why}. Try ${attempt} of ${attempts} in ${formatDuration(inSeconds)}.`;
 }
 
-/** @param {Item} item @param {Asset} asset */
-function finish(item, asset) {
+/** @param {Item} item @param {import('./countersign.js').Uploaded} uploaded */
+function finish(item, { asset, grant, unconfirmed }) {
   item.asset = asset;
+  if (grant) item.grant = { state: grant.state, note: 'its signature is good for nothing more' };
+  if (unconfirmed) item.grant = { state: 'issued', note: 'the server could not be told, and will find out by itself' };
   showAsset(item, asset);
   setState(item, 'done');
   announce(`${item.file.name} uploaded.`);
@@ -414,6 +450,7 @@ function fail(item, error) {
     announce(`Upload of ${item.file.name} cancelled.`);
     return;
   }
+  if (error.code === 'rejected_by_profile') item.grant = { state: 'rejected', note: 'nothing of it is kept' };
   showProblem(item, sentence(error), error);
   setState(item, 'failed');
   announce(`Upload of ${item.file.name} failed. ${sentence(error)}`);
@@ -460,6 +497,8 @@ function sentence(error) {
   const wait = retryAfterSeconds ? `in ${formatDuration(retryAfterSeconds)}` : 'in a minute';
   if (code === 'offline') return 'You are offline. Connect to the internet, then try again.';
   if (code === 'file_unreadable') return 'The file was moved or changed after you chose it. Remove it and choose it again.';
+  if (code === 'rejected_by_profile') return `It was uploaded, and then deleted by the server. ${words}`;
+  if (code === 'quota_exceeded') return `${spokenAs(words)} ${untilReset(retryAfterSeconds)}`;
   if (status === 429 || status === 420) return `Too many requests at once. Try again ${wait}.`;
   if (code === 'network_error' && origin === 'server') return `The signing server at ${location.host} did not answer. Check that it is running, then try again.`;
   if (code === 'network_error') return `The connection to ${provider === 'Cloudinary' ? provider : 'the emulator'} broke off. Check your network, then try again.`;
@@ -468,6 +507,12 @@ function sentence(error) {
   if (status === 401) return `The server wants to know who you are before it signs: ${words}`;
   if (status >= 500) return `The signing server could not do it: ${words} Try again ${wait}.`;
   return `The server refused: ${words}`;
+}
+
+/** @param {number} [seconds] */
+function untilReset(seconds) {
+  if (seconds === undefined) return 'Try again then.';
+  return `That is at ${formatMoment(Date.now() / 1000 + seconds)}, in ${formatDuration(seconds)}.`;
 }
 
 /** @param {UploadError} error */
@@ -488,6 +533,11 @@ function showSigned(item, signed) {
   setText(item, 'signed-note', `Sent beside them, not signed: api_key ${signed.apiKey} and the file. The secret is not shown, because this page never receives it.`);
   show(item, 'signed', true);
   showSignatureExpiry(item);
+  if (signed.uploadId) {
+    item.grant = { state: 'issued', note: 'for this upload and no other' };
+    renderGrant(item);
+  }
+  ledger?.signed(signed);
 }
 
 /** @param {string} name @param {unknown} value */
@@ -612,6 +662,7 @@ async function deleteItem(item) {
   if (!asset) return;
   await busy(item, 'delete', async () => {
     showOutcome(item, await deleteStored(asset));
+    ledger?.changed();
   });
 }
 
@@ -721,6 +772,11 @@ function closed(text) {
   return /[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
 }
 
+/** @param {string} text a sentence that begins with a small letter */
+function spokenAs(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** @param {number} count @param {string} noun */
 function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -739,12 +795,22 @@ function formatBytes(bytes) {
   return `${power > 0 && value < 100 ? value.toFixed(1) : Math.round(value)} ${['B', 'kB', 'MB', 'GB'][power]}`;
 }
 
-/** @param {number} seconds in words, such as 45 s, 29 min, 2 h 5 min */
+/** @param {number} seconds in words, such as 45 s, 29 min, 2 h 5 min, 9 days */
 function formatDuration(seconds) {
   const whole = Math.max(1, Math.ceil(seconds));
   if (whole < 90) return `${whole} s`;
   const minutes = Math.round(whole / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : plural(Math.round(hours / 24), 'day');
+}
+
+/** @param {number} unixSeconds the time of day, with the date if it is not today's */
+function formatMoment(unixSeconds) {
+  const moment = new Date(unixSeconds * 1000);
+  const time = moment.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (moment.toDateString() === new Date().toDateString()) return time;
+  return `${moment.toLocaleDateString([], { day: 'numeric', month: 'short' })}, ${time}`;
 }
 
 /** @param {number} seconds as on a clock, such as 0:07 */
@@ -758,6 +824,14 @@ function tick() {
     showCountdown(item);
     showSignatureExpiry(item);
   }
+  ledger?.tick();
+}
+
+async function loadLedgerPanel() {
+  if (!document.getElementById('grants')) return undefined;
+  /** @type {typeof import('./ledger.js')} */
+  const { createLedgerPanel } = await import(`./ledger.js${version}`);
+  return createLedgerPanel(uploader, { formatBytes, formatDuration, formatMoment, sentence });
 }
 
 function wirePage() {

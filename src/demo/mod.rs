@@ -1,6 +1,7 @@
 //! The demo pages and their assets, compiled in; a page shows the profile that is in force when it is asked for. But for
 //! Uploadcare's own component nothing is loaded from elsewhere.
 
+mod limits;
 mod uploadcare;
 
 pub use uploadcare::UploadcarePage;
@@ -14,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use limits::Limits;
 use sha2::{Digest, Sha256};
 
 use crate::config::CloudinaryAccount;
@@ -29,7 +31,7 @@ struct Asset {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 6] = [
+const ASSETS: [Asset; 7] = [
     Asset {
         name: "styles.css",
         content_type: "text/css; charset=utf-8",
@@ -46,6 +48,7 @@ const ASSETS: [Asset; 6] = [
         content_type: JAVASCRIPT,
         body: include_str!("../../static/uploadcare.js"),
     },
+    Asset { name: "ledger.js", content_type: JAVASCRIPT, body: include_str!("../../static/ledger.js") },
     Asset { name: "explain.js", content_type: JAVASCRIPT, body: include_str!("../../static/explain.js") },
     Asset {
         name: "favicon.svg",
@@ -77,6 +80,7 @@ struct UnsignedPage<'a> {
     folder: &'a str,
     expires_in: &'a str,
     may_secure: bool,
+    limits: Option<Limits>,
     version: &'a str,
     asset_version: &'a str,
 }
@@ -115,6 +119,7 @@ impl DemoPage {
             folder: profile.map_or("", Profile::folder),
             expires_in: &profile.map(|profile| profile.lifetime().to_string()).unwrap_or_default(),
             may_secure: profile.is_some_and(Profile::client_may_secure),
+            limits: profile.and_then(Limits::of),
             version: env!("CARGO_PKG_VERSION"),
             asset_version: &self.asset_version,
         };

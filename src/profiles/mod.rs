@@ -133,6 +133,11 @@ impl Profile {
         self.folder.as_ref().map_or("", Template::as_str)
     }
 
+    /// Whether each caller has a folder of their own.
+    pub fn has_a_folder_for_each(&self) -> bool {
+        self.folder.as_ref().is_some_and(Template::names_the_caller)
+    }
+
     /// How long a grant under this profile lasts.
     pub const fn lifetime(&self) -> Lifetime {
         self.lifetime

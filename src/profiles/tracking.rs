@@ -75,6 +75,20 @@ impl Profile {
         self.tracking.is_some()
     }
 
+    /// The most bytes that one file may have.
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.tracking.as_deref()?.terms.max_bytes
+    }
+
+    /// How much each caller may upload, by what is counted.
+    pub fn quotas(&self) -> impl Iterator<Item = (Measure, Limit)> {
+        let tracking = self.tracking.as_deref();
+        let uploads = tracking.and_then(|tracking| tracking.uploads);
+        let bytes = tracking.and_then(|tracking| tracking.bytes);
+        let quotas = [(Measure::Uploads, uploads), (Measure::Bytes, bytes)];
+        quotas.into_iter().filter_map(|(measure, limit)| Some((measure, limit?)))
+    }
+
     /// Makes `grant`, which this profile gave `caller`, good for one upload under `id`, and says what the ledger is to
     /// keep of it; `None` if the profile does not ask for that. `notification_url` is where the provider can tell us of
     /// the upload, unless the profile fixes another.

@@ -30,6 +30,24 @@ async fn the_page_allows_nothing_inline_and_no_frames() {
 }
 
 #[tokio::test]
+async fn limits_and_grants_are_shown_only_where_the_ledger_keeps_them() {
+    const OF_THE_LEDGER: [&str; 5] =
+        ["folder-owner", "max-bytes", "data-testid=\"quota\"", "id=\"grants\"", "id=\"grant-template\""];
+    let page_under = async |profile: &str| {
+        let app =
+            TestApp::spawn_under(&format!("[profiles.default]\nfolder = \"a/{{sub}}\"\n{profile}")).await;
+        app.get("/unsigned").send().await.unwrap().text().await.unwrap()
+    };
+    let page = page_under("").await;
+    assert_eq!(OF_THE_LEDGER.into_iter().find(|hook| page.contains(hook)), None);
+    let page = page_under("max_bytes = \"10MB\"\nquota = { uploads = \"20/day\" }").await;
+    assert_eq!(OF_THE_LEDGER.into_iter().find(|hook| !page.contains(hook)), None);
+    for words in ["yours alone: {sub} is you", "10 MB at most", "20 uploads a day"] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn every_asset_that_the_page_names_is_served_and_kept_for_ever() {
     let app = TestApp::spawn().await;
     let page = app.get("/unsigned").send().await.unwrap().text().await.unwrap();

@@ -45,10 +45,11 @@ after(() => browser?.close());
  * @param {string} name a sentence
  * @param {(desk: Desk) => Promise<void>} story
  * @param {import('playwright-core').BrowserContextOptions} [options]
+ * @param {import('../support/server.js').ServerOptions} [setup] of the server
  */
-export function browserTest(name, story, options = {}) {
+export function browserTest(name, story, options = {}, setup = {}) {
   test(name, { timeout: TEST_DEADLINE_MS }, async () => {
-    const desk = await Desk.open(options);
+    const desk = await Desk.open(options, setup);
     try {
       await story(desk);
       desk.assertQuiet();
@@ -71,10 +72,13 @@ export class Desk {
   /** @type {RegExp[]} */ #expected = [];
   /** @type {RegExp[]} */ #allowed = [];
 
-  /** @param {import('playwright-core').BrowserContextOptions} options */
-  static async open(options) {
+  /**
+   * @param {import('playwright-core').BrowserContextOptions} options
+   * @param {import('../support/server.js').ServerOptions} setup
+   */
+  static async open(options, setup) {
     const desk = new Desk();
-    desk.server = await startServer({ env: { UPLOADCARE_BUNDLE_DIR } });
+    desk.server = await startServer({ ...setup, env: { UPLOADCARE_BUNDLE_DIR, ...setup.env } });
     desk.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     desk.context.setDefaultTimeout(DEADLINE_MS);
     desk.page = await desk.context.newPage();
@@ -210,6 +214,16 @@ export class Desk {
     }
     assert.ok(fits(text), `${locator} should read ${words} but reads "${text}"`);
     return text;
+  }
+
+  /** Fails if the page is wider than the screen. @param {string} when */
+  async fits(when) {
+    const { content, screen, widest } = await this.page.evaluate(() => {
+      const root = document.documentElement;
+      const culprits = [...document.body.querySelectorAll('*')].filter((each) => each.getBoundingClientRect().right > root.clientWidth + 1);
+      return { content: root.scrollWidth, screen: root.clientWidth, widest: culprits.slice(0, 5).map((each) => each.outerHTML.slice(0, 80)) };
+    });
+    assert.ok(content <= screen, `${when}: ${content} px of content on ${screen} px: ${widest.join('\n')}`);
   }
 
   /** Which element has the keyboard's attention, by its test hook or id. */

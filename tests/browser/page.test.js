@@ -169,37 +169,27 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   browserTest(`a narrow ${colorScheme} screen shows everything without sideways scrolling`, async (desk) => {
     desk.expect(/status of 400/);
     await desk.visit();
-    await assertFits(desk, 'empty');
+    await desk.fits('empty');
     const long = `${'a-name-that-nobody-would-choose-'.repeat(5)}.png`;
     const body = JSON.stringify({ error: { message: `Something${'-long'.repeat(40)}` } });
     await desk.switchToPrivate();
     await desk.choose({ [long]: png(), 'small.png': png() });
-    await assertFits(desk, 'queued');
+    await desk.fits('queued');
     await desk.submit();
     const card = await desk.until(long, 'done');
     await desk.until('small.png', 'done');
     await desk.getDownloadLink(card);
     await card.getByTestId('signed').locator('summary').click();
-    await assertFits(desk, 'done');
+    await desk.fits('done');
     await desk.server.emulator.setFaults({ method: 'POST', path: '/upload', status: 400, body, times: 1 });
     await desk.choose({ 'refused.png': png() });
     await desk.submit();
     await desk.until('refused.png', 'failed');
-    await assertFits(desk, 'failed');
+    await desk.fits('failed');
     await card.getByTestId('delete').click();
-    await assertFits(desk, 'asked');
+    await desk.fits('asked');
     await desk.hook('confirm-cancel').click();
   }, { viewport: { width: 320, height: 640 }, colorScheme });
-}
-
-/** @param {import('./harness.js').Desk} desk @param {string} when */
-async function assertFits(desk, when) {
-  const { content, screen, widest } = await desk.page.evaluate(() => {
-    const root = document.documentElement;
-    const culprits = [...document.body.querySelectorAll('*')].filter((each) => each.getBoundingClientRect().right > root.clientWidth + 1);
-    return { content: root.scrollWidth, screen: root.clientWidth, widest: culprits.slice(0, 5).map((each) => each.outerHTML.slice(0, 80)) };
-  });
-  assert.ok(content <= screen, `${when}: ${content} px of content on ${screen} px: ${widest.join('\n')}`);
 }
 
 browserTest('the page says that the emulator keeps everything on this machine', async (desk) => {

@@ -5,7 +5,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,14 +17,21 @@ export const ACCOUNT = { cloud: 'emulator', key: 'emulator-key', secret: 'emulat
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
 
+/** @typedef {{ env?: Record<string, string>, profiles?: string }} ServerOptions `profiles`: the text of a profiles file */
+
 /**
- * Starts the server and the emulator beside it.
+ * Starts the server and the emulator beside it. A ledger is in the folder too.
  *
- * @param {{ port?: number, emulatorPort?: number, env?: Record<string, string> }} [options] ports of an earlier start, to
- *   come back at the same addresses; 0 takes free ones
+ * @param {ServerOptions & { port?: number, emulatorPort?: number }} [options] ports of an earlier start, to come back at
+ *   the same addresses; 0 takes free ones
  */
-export async function startServer({ port = 0, emulatorPort = 0, env = {} } = {}) {
+export async function startServer({ port = 0, emulatorPort = 0, env = {}, profiles } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-test-'));
+  if (profiles !== undefined) {
+    const file = join(folder, 'profiles.toml');
+    await writeFile(file, profiles);
+    env = { PROFILES_FILE: file, ...env };
+  }
   const args = ['serve', '--emulator', '--port', String(port), '--emulator-port', String(emulatorPort)];
   // What a crash leaves behind is in the folder too, and goes with it.
   const child = spawn(binary(), args, { cwd: folder, env: { TMPDIR: folder, ...env }, stdio: ['ignore', 'inherit', 'pipe'] });
