@@ -7,7 +7,7 @@ import { digest, note, png } from '../support/files.js';
 import { browserTest } from './harness.js';
 
 const JWT_SECRET = 'only-for-tests-and-long-enough-to-be-a-key';
-const DESKTOP = { locale: 'en-GB' };
+const DESKTOP = { locale: 'en-GB', timezoneId: 'UTC' };
 
 /** @param {string} keys beside those that all of them have */
 const profiles = (keys) => `[profiles.default]\nscopes = []\nexpires_in = "5m"\n${keys}\n`;
@@ -33,7 +33,7 @@ browserTest('an upload takes from the quota, and its grant is shown as used', as
   await desk.reads(card.getByTestId('grant'), /^Grant used/);
   await desk.reads(quota(desk, 'uploads').getByTestId('quota-left'), '1 of 2 left');
   await desk.reads(quota(desk, 'bytes').getByTestId('quota-left'), /^980 kB of 1\.0 MB left$/);
-  await desk.reads(quota(desk, 'uploads').getByTestId('quota-reset'), /^resets 1 \w+, 0\d:00, in \d+ \w+/);
+  await desk.reads(quota(desk, 'uploads').getByTestId('quota-reset'), /^resets 1 \w+, 00:00, in \d+ \w+/);
 
   const row = await grantRow(desk, 'used');
   await desk.reads(row.getByTestId('grant-row-name'), await card.getByTestId('public-id').innerText());
@@ -74,7 +74,7 @@ browserTest('the upload over the quota is refused at once, with the time of the 
   await desk.choose({ 'third.png': SMALL });
   await desk.submit();
   const card = await desk.until('third.png', 'failed');
-  await desk.reads(card.getByTestId('error-message'), /^The quota of 2 uploads for the profile `default` is used up .*\. That is at 1 \w+, 0\d:00, in \d+ \w+.*\.$/);
+  await desk.reads(card.getByTestId('error-message'), /^The quota of 2 uploads for the profile `default` is used up .*\. That is at 1 \w+, 00:00, in \d+ \w+.*\.$/);
   await desk.reads(card.getByTestId('error-detail'), /^quota_exceeded · HTTP 429/);
   assert.equal(asked, 3, 'nobody asks again before the next period');
   assert.equal((await desk.server.emulator.assets()).length, 2);
