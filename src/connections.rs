@@ -29,7 +29,9 @@ pub struct ConnectionLimits {
     pub connections: usize,
     /// How long the head of a request may take, and how long a connection may idle between requests.
     pub header_read_timeout: Duration,
-    /// How long requests under way may take to finish after shutdown began.
+    /// How long a connection is given for its first request after shutdown began.
+    pub last_call: Duration,
+    /// How long requests under way may take to finish after that.
     pub drain_timeout: Duration,
 }
 
@@ -38,6 +40,7 @@ impl Default for ConnectionLimits {
         Self {
             connections: 10_000,
             header_read_timeout: Duration::from_secs(15),
+            last_call: Duration::from_millis(250),
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -55,29 +58,49 @@ pub async fn serve<S>(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
+    let begin = |(stream, peer, slot)| {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_read_timeout)
+            .serve_connection(TokioIo::new(stream), service_fn(answer_with(service.clone(), peer)));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A client that goes away in the middle is its own affair.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+            drop::<Option<OwnedSemaphorePermit>>(slot);
+        });
+    };
     loop {
         tokio::select! {
-            (stream, peer, slot) = next_connection(&listener, &slots) => {
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(limits.header_read_timeout)
-                    .serve_connection(TokioIo::new(stream), service_fn(answer_with(service.clone(), peer)));
-                let connection = graceful.watch(connection);
-                tokio::spawn(async move {
-                    // A client that goes away in the middle is its own affair.
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    drop(slot);
-                });
-            }
+            connection = next_connection(&listener, &slots) => begin(connection),
             () = &mut shutdown => break,
         }
     }
-    drop(listener);
+    for (stream, peer) in close(listener) {
+        begin((stream, peer, None));
+    }
+    // A connection that has not said anything yet would be closed unheard, and its request may be on its way.
+    tokio::time::sleep(limits.last_call).await;
     if tokio::time::timeout(limits.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
+}
+
+/// Closes the listener. What the kernel has accepted in our name by then is ours to answer: it would be reset.
+fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let waiting = std::iter::from_fn(|| listener.accept().ok());
+    waiting.filter_map(|(stream, peer)| Some((ours(stream)?, peer))).collect()
+}
+
+/// A connection that was accepted without the runtime.
+fn ours(stream: std::net::TcpStream) -> Option<TcpStream> {
+    stream.set_nonblocking(true).ok()?;
+    let stream = TcpStream::from_std(stream).ok()?;
+    let _ = stream.set_nodelay(true);
+    Some(stream)
 }
 
 fn answer_with<S>(service: S, peer: SocketAddr) -> impl Fn(hyper::Request<Incoming>) -> S::Future
@@ -116,5 +139,38 @@ async fn pause_after(error: &io::Error) {
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "no connection can be accepted; trying again in a second");
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_comes_with_the_shutdown_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Accepted by the kernel, and by nobody else yet.
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            waiting.push(TcpStream::connect(address).await.unwrap());
+        }
+        let limits = ConnectionLimits { last_call: Duration::from_secs(1), ..ConnectionLimits::default() };
+        let router = Router::new().route("/", get(async || "here"));
+        let served = tokio::spawn(serve(listener, router, limits, std::future::ready(())));
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        for mut stream in waiting {
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer:?}");
+        }
+        served.await.unwrap();
     }
 }
