@@ -197,7 +197,7 @@ impl Entry {
     /// Changes the entry as far as the finding says something new.
     fn apply(&mut self, settlement: &Settlement<'_>) -> Applied {
         let mut applied = Applied::default();
-        if let Some(Transition { state, takes }) = self.transition(&settlement.finding) {
+        if let Some(Transition { state, takes }) = self.transition(settlement) {
             applied.quotas = takes.map(|takes| self.take(takes)).unwrap_or_default();
             if state != self.state {
                 applied.happening = Some(state.happening());
@@ -211,10 +211,10 @@ impl Entry {
         applied
     }
 
-    fn transition(&self, finding: &Finding) -> Option<Transition> {
+    fn transition(&self, settlement: &Settlement<'_>) -> Option<Transition> {
         let was_looked_at = self.bytes.is_some();
         let most_bytes = self.terms.max_bytes.unwrap_or_default();
-        let (state, takes) = match (self.state, finding) {
+        let (state, takes) = match (self.state, &settlement.finding) {
             (State::Issued | State::Expired | State::Used, Finding::Used(Some(file))) if !was_looked_at => {
                 (State::Used, Some((1, file.bytes)))
             }
@@ -224,7 +224,9 @@ impl Entry {
             (State::Issued | State::Expired | State::Used, Finding::Rejected { .. }) if !was_looked_at => {
                 (State::Rejected, Some((1, 0)))
             }
-            (State::Issued, Finding::Unused) => (State::Expired, Some((0, 0))),
+            (State::Issued, Finding::Unused) if !self.was_renewed_before(settlement) => {
+                (State::Expired, Some((0, 0)))
+            }
             _ => return None,
         };
         Some(Transition { state, takes })
@@ -271,7 +273,13 @@ impl Entry {
         if has_file && self.state == State::Rejected && self.deleted_at.is_none() {
             return Some(settlement.at.plus(RETRY_SECONDS));
         }
-        self.due_at.filter(|_| settlement.by != SettledBy::Sweep)
+        self.due_at.filter(|_| settlement.by != SettledBy::Sweep || self.was_renewed_before(settlement))
+    }
+
+    /// Whether its time, which was over when the sweep took it in hand, is so no more: it was renewed meanwhile, and
+    /// whoever did that holds a signature that is good.
+    fn was_renewed_before(&self, settlement: &Settlement<'_>) -> bool {
+        settlement.by == SettledBy::Sweep && self.expires_at.plus(GRACE_SECONDS) > settlement.at
     }
 
     /// What the audit calls its asset.

@@ -98,11 +98,12 @@ fn every_finding_against_every_state() {
 fn the_sweep_looks_once_and_again_only_where_something_is_to_be_deleted() {
     let due = |by, finding| {
         let mut entry = entry(State::Issued, None);
-        entry.apply(&Settlement { finding, by, at: NOW, subject: "", request_id: "" });
-        entry.due_at.map(|due| due.0 - NOW.0)
+        let at = entry.due_at.unwrap();
+        entry.apply(&Settlement { finding, by, at, subject: "", request_id: "" });
+        entry.due_at.map(|due| due.0 - at.0)
     };
     let broken = || Finding::Rejected { file: Some(file(2_000)), reason: "has 2000 bytes".to_owned() };
-    assert_eq!(due(SettledBy::Confirmation, Finding::Used(Some(file(1)))), Some(900));
+    assert_eq!(due(SettledBy::Confirmation, Finding::Used(Some(file(1)))), Some(0));
     assert_eq!(due(SettledBy::Sweep, Finding::Used(Some(file(1)))), None);
     assert_eq!(due(SettledBy::Sweep, Finding::Unused), None);
     assert_eq!(due(SettledBy::Notification, broken()), Some(60));

@@ -1,5 +1,7 @@
 //! The sweep: what the provider holds decides what became of grants that ran out.
 
+use countersign::ledger::{Finding, SettledBy};
+use countersign::settling::By;
 use serde_json::{Value, json};
 
 use super::{Database, Service, id, on_both};
@@ -10,6 +12,7 @@ on_both!(
     a_provider_that_does_not_answer_changes_nothing,
     an_asset_that_was_deleted_elsewhere_is_noted,
     violators_are_found_without_a_confirmation,
+    a_grant_that_is_renewed_while_the_sweep_looks_lives_on,
 );
 
 const OVER: i64 = 3_600;
@@ -96,4 +99,21 @@ async fn violators_are_found_without_a_confirmation(database: Database) {
     let state = service.state("ann", &signed).await;
     assert_eq!(state["settledBy"], "sweep");
     assert!(state["deletedAt"].is_i64(), "{state}");
+}
+
+async fn a_grant_that_is_renewed_while_the_sweep_looks_lives_on(database: Database) {
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "counted").await;
+    service.pass(OVER).await;
+    let settling = service.app.state.settling();
+    let claimed = settling.ledger.claim(service.app.clock.now(), 10).await.unwrap();
+    let (status, body) = service.post("ann", "/upload-signature", &json!({ "uploadId": id(&signed) })).await;
+    assert_eq!(status, 200, "{body}");
+    // What the sweep found at the provider before that.
+    let by = By { source: SettledBy::Sweep, subject: "", request_id: "" };
+    settling.settle(claimed[0].id, Finding::Unused, by).await.unwrap();
+    assert_eq!(service.state("ann", &signed).await["state"], "issued");
+    service.upload(&body["data"]).await;
+    service.pass(OVER).await;
+    assert_eq!(service.sweep().await[0]["state"], "used");
 }
