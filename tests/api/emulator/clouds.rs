@@ -13,16 +13,16 @@ use crate::helpers::{client, command};
 use super::media::png;
 
 /// The emulator as a process of its own; killed when dropped.
-pub(super) struct Process {
-    pub(super) child: Child,
-    pub(super) origin: String,
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) origin: String,
     /// Everything it printed at the start.
-    pub(super) told: Vec<String>,
+    pub(crate) told: Vec<String>,
 }
 
 impl Process {
     /// Starts it and waits for as many lines as it has clouds.
-    pub(super) async fn start(flags: &[&str], lines: usize) -> Self {
+    pub(crate) async fn start(flags: &[&str], lines: usize) -> Self {
         let arguments = [&["emulator", "--emulator-port", "0"], flags].concat();
         // Errors only, and on the test's own output: they tell why it did not start.
         let mut command = command(&arguments);
@@ -37,7 +37,7 @@ impl Process {
         Self { child, origin, told }
     }
 
-    pub(super) async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         client().get(format!("{}{path}", self.origin)).send().await.unwrap().json().await.unwrap()
     }
 }

@@ -2,7 +2,7 @@
 
 mod admin;
 mod chunks;
-mod clouds;
+pub(crate) mod clouds;
 mod control;
 mod crash;
 mod delivery;

@@ -1,9 +1,13 @@
 //! Grants that are kept: the same story on SQLite and on a real PostgreSQL.
 
+mod books;
 mod commands;
+mod crash;
 mod erasure;
+mod fleet;
 mod notifications;
 mod quotas;
+mod replicas;
 mod story;
 mod sweep;
 
@@ -71,15 +75,17 @@ impl Database {
 
 const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,download,delete";
 
-/// Ann and Bob with everything, and an administrator.
-fn keys() -> AuthConfig {
+/// Ann and Bob with everything, and an administrator: the lines of a keys file.
+fn key_lines() -> String {
     let admin = format!("{ALL},admin");
     let line = |(name, scopes): &(&str, &str)| {
         format!("{name} {} {scopes}\n", hex::encode(Sha256::digest(format!("cs_{name}"))))
     };
-    let lines: Vec<_> = [("ann", ALL), ("bob", ALL), ("root", &admin)].iter().map(line).collect();
-    let lines = lines.concat();
-    AuthConfig::Required { api_keys: Some(ApiKeys::parse(&lines).unwrap()), tokens: None }
+    [("ann", ALL), ("bob", ALL), ("root", &admin)].iter().map(line).collect()
+}
+
+fn keys() -> AuthConfig {
+    AuthConfig::Required { api_keys: Some(ApiKeys::parse(&key_lines()).unwrap()), tokens: None }
 }
 
 const PROFILES: &str = r#"
