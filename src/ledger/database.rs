@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::Connection as _;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
@@ -17,6 +18,11 @@ use crate::config::LedgerConfig;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one thing may take, the wait for its connection included. A server that has gone without a word would else
+/// hold requests up until the kernel gives its connections up, a quarter of an hour later.
+const TIME_LIMIT: Duration = Duration::from_secs(8);
+/// How long all migrations may take.
+const MIGRATION_TIME_LIMIT: Duration = Duration::from_mins(1);
 /// Connections of one replica. A database takes some hundred; replicas share them.
 const MAX_CONNECTIONS: u32 = 10;
 
@@ -52,37 +58,48 @@ macro_rules! over_rows {
 /// Runs `$body` with the pool for reading as `$pool`.
 macro_rules! reading {
     ($database:expr, |$pool:ident| $body:expr) => {
-        match $database {
-            $crate::ledger::database::Database::Sqlite { read: $pool, .. } => $body,
-            $crate::ledger::database::Database::Postgres($pool) => $body,
-        }
+        $crate::ledger::database::in_time(async {
+            Ok(match $database {
+                $crate::ledger::database::Database::Sqlite { read: $pool, .. } => $body,
+                $crate::ledger::database::Database::Postgres($pool) => $body,
+            })
+        })
+        .await?
     };
 }
 
 /// Runs `$body` in a transaction that may write, and commits it unless it fails. `$sql` picks a spelling.
 macro_rules! writing {
     ($database:expr, |$transaction:ident, $sql:ident| $body:expr) => {
-        match $database {
-            $crate::ledger::database::Database::Sqlite { write, .. } => {
-                let $sql = |sql: $crate::ledger::database::Sql| sql.sqlite;
-                // A transaction that begins by reading could find the file locked when it comes to write.
-                let mut $transaction = write.begin_with("BEGIN IMMEDIATE").await?;
-                let done = $body;
-                $transaction.commit().await?;
-                done
-            }
-            $crate::ledger::database::Database::Postgres(pool) => {
-                let $sql = |sql: $crate::ledger::database::Sql| sql.postgres;
-                let mut $transaction = pool.begin().await?;
-                let done = $body;
-                $transaction.commit().await?;
-                done
-            }
-        }
+        $crate::ledger::database::in_time(async {
+            Ok(match $database {
+                $crate::ledger::database::Database::Sqlite { write, .. } => {
+                    let $sql = |sql: $crate::ledger::database::Sql| sql.sqlite;
+                    // A transaction that begins by reading could find the file locked when it comes to write.
+                    let mut $transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                    let done = $body;
+                    $transaction.commit().await?;
+                    done
+                }
+                $crate::ledger::database::Database::Postgres(pool) => {
+                    let $sql = |sql: $crate::ledger::database::Sql| sql.postgres;
+                    let mut $transaction = pool.begin().await?;
+                    let done = $body;
+                    $transaction.commit().await?;
+                    done
+                }
+            })
+        })
+        .await?
     };
 }
 
 pub(super) use {over_rows, reading, writing};
+
+/// Ends `work` that takes too long; its transaction is rolled back.
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+    tokio::time::timeout(TIME_LIMIT, work).await.unwrap_or(Err(LedgerError::TimedOut))
+}
 
 impl Sql {
     /// The spelling of `database`.
@@ -121,12 +138,27 @@ impl Database {
         Self::Sqlite { read: pool(4), write: pool(1) }
     }
 
-    /// Brings the tables up to date. Replicas that start together wait for each other.
-    pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
-        match self {
-            Self::Sqlite { write, .. } => SQLITE.run(write).await,
-            Self::Postgres(pool) => POSTGRES.run(pool).await,
-        }
+    /// Brings the tables up to date. Processes that start together wait for each other.
+    pub(super) async fn migrate(&self) -> Result<(), LedgerError> {
+        let migrate = async {
+            // The migrator's own `run` makes futures that are not known to be `Send`.
+            match self {
+                Self::Sqlite { write, .. } => {
+                    // The migrator locks servers only.
+                    let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                    SQLITE.run_direct(None, &mut *transaction, false).await?;
+                    transaction.commit().await?;
+                }
+                Self::Postgres(pool) => {
+                    // Its lock lasts as long as its connection does: one that breaks off must not go back to the pool.
+                    let mut connection = pool.acquire().await?.detach();
+                    POSTGRES.run_direct(None, &mut connection, false).await?;
+                    connection.close().await?;
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(MIGRATION_TIME_LIMIT, migrate).await.unwrap_or(Err(LedgerError::TimedOut))
     }
 
     /// How many batches may be written at once: a server overlaps its commits, a file cannot.

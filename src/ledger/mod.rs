@@ -14,6 +14,7 @@ mod audit;
 mod database;
 mod entry;
 mod issue;
+mod opening;
 mod quota;
 mod read;
 mod settle;
@@ -22,8 +23,9 @@ mod writer;
 
 use std::sync::Arc;
 
+use sqlx::error::ErrorKind;
 use sqlx::migrate::MigrateError;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
 pub use audit::{AuditLine, Event, Happening};
 pub use entry::{Entry, SettledBy, State};
@@ -35,13 +37,14 @@ pub use writer::IssueError;
 
 use crate::config::LedgerConfig;
 use database::Database;
+use opening::Opening;
 use writer::Pending;
 
 /// The ledger. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     database: Database,
-    migrated: Arc<OnceCell<()>>,
+    opening: Arc<Opening>,
     queue: mpsc::Sender<Pending>,
 }
 
@@ -60,6 +63,9 @@ pub enum LedgerError {
     /// The database does not answer.
     #[error("the ledger does not answer")]
     TimedOut,
+    /// Somebody has just tried in vain to open the database.
+    #[error("the ledger could not be reached a moment ago")]
+    NotYet,
     /// What it holds cannot be read.
     #[error("the ledger holds what this version cannot read: {0}")]
     Unreadable(String),
@@ -71,14 +77,14 @@ impl Ledger {
     /// Must be called within a runtime: a task of its own writes what is issued.
     pub fn new(config: &LedgerConfig) -> Result<Self, LedgerError> {
         let database = Database::new(config)?;
-        let migrated = Arc::default();
-        let queue = writer::start(&database, &migrated);
-        Ok(Self { database, migrated, queue })
+        let opening = Arc::default();
+        let queue = writer::start(&database, &opening);
+        Ok(Self { database, opening, queue })
     }
 
     /// Opens the database and brings its tables up to date, unless that was done.
     pub async fn open(&self) -> Result<(), LedgerError> {
-        open(&self.database, &self.migrated).await
+        self.opening.open(&self.database).await
     }
 
     /// Asks whether the database answers. Changes nothing, but that a file is made where none was.
@@ -102,13 +108,11 @@ impl Ledger {
 }
 
 impl LedgerError {
-    /// Whether the database answered, and did not take what it was given.
+    /// Whether the database answered that what it was given is wrong, and not that it stops or has no room.
     fn blames_a_row(&self) -> bool {
-        matches!(self, Self::Unreachable(sqlx::Error::Database(_)))
+        let Self::Unreachable(sqlx::Error::Database(error)) = self else { return false };
+        // PostgreSQL's classes of data exceptions and broken constraints; SQLite's general error.
+        let is_of_data = |code: &str| code == "1" || code.len() == 5 && matches!(&code[..2], "22" | "23");
+        error.kind() != ErrorKind::Other || error.code().is_some_and(|code| is_of_data(&code))
     }
-}
-
-async fn open(database: &Database, migrated: &OnceCell<()>) -> Result<(), LedgerError> {
-    migrated.get_or_try_init(|| async { database.migrate().await.map_err(LedgerError::from) }).await?;
-    Ok(())
 }

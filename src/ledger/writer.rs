@@ -3,21 +3,19 @@
 //! While one batch is on its way to the disk the next one gathers, so that the batches are as large as the disk is slow.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::value::RawValue;
-use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::database::{Database, writing};
 use super::issue::{self, Issuing, Verdicts};
-use super::{LedgerError, QuotaExceeded, audit, open, quota};
+use super::opening::Opening;
+use super::{LedgerError, QuotaExceeded, audit, quota};
 
 /// The most grants of one commit.
 const MAX_BATCH: usize = 256;
 /// How many may wait; more wait in their requests.
 const QUEUE: usize = 4_096;
-/// How long a batch may take.
-const TIME_LIMIT: Duration = Duration::from_secs(8);
 
 /// What is to be written.
 #[derive(Debug)]
@@ -48,13 +46,13 @@ struct Batch {
 }
 
 /// Starts the task that writes; it ends with the last sender.
-pub(super) fn start(database: &Database, migrated: &Arc<OnceCell<()>>) -> mpsc::Sender<Pending> {
+pub(super) fn start(database: &Database, opening: &Arc<Opening>) -> mpsc::Sender<Pending> {
     let (sender, queue) = mpsc::channel(QUEUE);
-    tokio::spawn(run(database.clone(), Arc::clone(migrated), queue));
+    tokio::spawn(run(database.clone(), Arc::clone(opening), queue));
     sender
 }
 
-async fn run(database: Database, migrated: Arc<OnceCell<()>>, mut queue: mpsc::Receiver<Pending>) {
+async fn run(database: Database, opening: Arc<Opening>, mut queue: mpsc::Receiver<Pending>) {
     let writers = database.writers();
     let permits = Arc::new(Semaphore::new(writers));
     let mut pending = Vec::with_capacity(MAX_BATCH);
@@ -71,9 +69,9 @@ async fn run(database: Database, migrated: Arc<OnceCell<()>>, mut queue: mpsc::R
                 Pending::Flush(answer) => flushed.push(answer),
             }
         }
-        let (database, migrated) = (database.clone(), Arc::clone(&migrated));
+        let (database, opening) = (database.clone(), Arc::clone(&opening));
         let writing = async move {
-            batch.write(&database, &migrated).await;
+            batch.write(&database, &opening).await;
             drop(permit);
         };
         let written = tokio::spawn(writing);
@@ -90,30 +88,24 @@ async fn run(database: Database, migrated: Arc<OnceCell<()>>, mut queue: mpsc::R
 
 impl Batch {
     /// Writes everything and answers; what one bad row would spoil for the others is written row by row.
-    async fn write(self, database: &Database, migrated: &OnceCell<()>) {
+    async fn write(self, database: &Database, opening: &Opening) {
         if self.issuing.is_empty() && self.events.is_empty() {
             return;
         }
-        match self.try_write(database, migrated).await {
+        match self.try_write(database, opening).await {
             Ok(verdicts) => self.answer(verdicts),
             Err(error) if error.blames_a_row() && self.len() > 1 => {
                 for batch in self.each_alone() {
-                    Box::pin(batch.write(database, migrated)).await;
+                    Box::pin(batch.write(database, opening)).await;
                 }
             }
             Err(error) => self.fail(&error),
         }
     }
 
-    async fn try_write(&self, database: &Database, migrated: &OnceCell<()>) -> Result<Verdicts, LedgerError> {
-        let writing = async {
-            open(database, migrated).await?;
-            self.transact(database).await
-        };
-        match tokio::time::timeout(TIME_LIMIT, writing).await {
-            Ok(written) => written,
-            Err(_) => Err(LedgerError::TimedOut),
-        }
+    async fn try_write(&self, database: &Database, opening: &Opening) -> Result<Verdicts, LedgerError> {
+        opening.open(database).await?;
+        self.transact(database).await
     }
 
     async fn transact(&self, database: &Database) -> Result<Verdicts, LedgerError> {

@@ -6,6 +6,7 @@ mod crash;
 mod erasure;
 mod fleet;
 mod notifications;
+mod outage;
 mod quotas;
 mod replicas;
 mod story;

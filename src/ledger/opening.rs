@@ -1,0 +1,39 @@
+//! Opening: before its first use the database is connected to and its tables are brought up to date, once.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::LedgerError;
+use super::database::Database;
+
+/// How long nobody tries again. Whoever waited for an attempt that failed would else make one after the other, each as
+/// long as the last.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether the database is open.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    done: OnceCell<()>,
+    failed_at: Mutex<Option<Instant>>,
+}
+
+impl Opening {
+    /// Opens the database, unless that was done, or was tried in vain just now.
+    pub(super) async fn open(&self, database: &Database) -> Result<(), LedgerError> {
+        let open = async || {
+            let last = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|at| at.elapsed() < PAUSE) {
+                return Err(LedgerError::NotYet);
+            }
+            let opened = database.migrate().await;
+            let failed = opened.is_err().then(Instant::now);
+            *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+            opened
+        };
+        self.done.get_or_try_init(open).await?;
+        Ok(())
+    }
+}
