@@ -1,0 +1,30 @@
+# The service as one binary, in an image with nothing else to run but curl for the health check.
+
+FROM rust:1.95-slim-trixie AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends build-essential cmake \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY benches benches
+COPY migrations migrations
+COPY src src
+COPY static static
+COPY templates templates
+RUN cargo build --release --locked --bin countersign
+
+FROM debian:trixie-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --no-create-home --home-dir /var/lib/countersign countersign \
+    && install --directory --owner countersign --group countersign /var/lib/countersign
+COPY --from=build /build/target/release/countersign /usr/local/bin/countersign
+USER 10001
+# Where a ledger on SQLite is; mount a volume here, and the same one for every start.
+WORKDIR /var/lib/countersign
+VOLUME /var/lib/countersign
+# HOST is left to whoever runs it: on anything but loopback, AUTH must say who may call.
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:3000/readyz"]
+ENTRYPOINT ["countersign"]
+CMD ["serve"]
