@@ -247,9 +247,11 @@ async fn a_server_that_stops_fails_a_batch_at_once_and_not_row_by_row() {
         (join_all((0..100).map(|_| user.try_sign("once"))).await, started.elapsed())
     };
     let stops = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        fleet.database.texts(END).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        // The first batches are small, and those that gather behind them are not.
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            fleet.database.texts(END).await;
+        }
         proxy.line.send_replace(Line::Cut);
     };
     let ((answers, took), ()) = join(signs, stops).await;

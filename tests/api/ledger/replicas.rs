@@ -84,12 +84,11 @@ async fn fifty_replays_and_confirmations_anywhere_make_one_asset_and_one_used_gr
     let (fleet, replicas) = three().await;
     let users = users(&replicas);
     let signed = users[0].sign("crowd").await;
-    let turn = async |number: usize| {
-        let user = &users[number % 3];
-        let uploaded = user.upload(&signed).await;
-        user.confirm(&signed, &uploaded).await
-    };
-    for confirmed in join_all((0..50).map(turn)).await {
+    let uploads = (0..50).map(|number| users[number % 3].upload(&signed));
+    let uploaded = join_all(uploads).await;
+    let confirmations = uploaded.iter().zip(users.iter().cycle());
+    let confirmations = confirmations.map(|(uploaded, user)| user.confirm(&signed, uploaded));
+    for confirmed in join_all(confirmations).await {
         assert_eq!(confirmed["state"], "used", "{confirmed}");
     }
     assert_eq!(fleet.events("used").await.into_values().collect::<Vec<_>>(), [1]);
