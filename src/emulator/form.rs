@@ -21,7 +21,7 @@ use super::Backend;
 use super::data_uri::Source;
 use super::fields::Fields;
 use super::refusal::Refusal;
-use super::store::Incoming;
+use super::store::{Incoming, IncomingFile, Mark};
 
 /// Largest body that is not multipart, and largest text field of one that is.
 const MAX_TEXT_BYTES: usize = 8 * 1024 * 1024;
@@ -35,6 +35,8 @@ pub(super) struct Form {
     pub fields: Fields,
     /// What came as `file`; a refusal waits until the caller is known.
     pub file: Option<Result<FilePart, Refusal>>,
+    /// What the file goes on after, where it is a part.
+    before: Option<Mark>,
 }
 
 /// A file that came with a request.
@@ -48,8 +50,17 @@ pub(super) struct FilePart {
 impl Form {
     /// Reads everything the request says.
     pub(super) async fn read(backend: &Backend, request: Request) -> Result<Self, Refusal> {
+        Self::read_part(backend, request, None).await
+    }
+
+    /// The same for a file that may go on after another.
+    pub(super) async fn read_part(
+        backend: &Backend,
+        request: Request,
+        before: Option<Mark>,
+    ) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
-        let mut form = Self::default();
+        let mut form = Self { before, ..Self::default() };
         if let Some(query) = parts.uri.query() {
             form.fields.add_urlencoded(query.as_bytes())?;
         }
@@ -60,7 +71,7 @@ impl Form {
             Encoding::None => {}
         }
         if let (None, Some(text)) = (&form.file, form.fields.take("file")) {
-            let mut source = Source::new(backend);
+            let mut source = Source::new(backend, form.before.take());
             source.push(text.as_bytes()).await?;
             form.file = Some(source.finish().await.map(FilePart::unnamed));
         }
@@ -80,14 +91,17 @@ impl Form {
             match Part::of(&field) {
                 Part::Nothing => {}
                 Part::File(name) => {
-                    let content = receive(backend, field, &backlog).await?;
+                    let limit = backend.limits.request_file_bytes;
+                    let file = backend.store.incoming(limit, self.before.clone());
+                    let content = receive(file, field, &backlog).await?;
                     // A browser sends an empty part without a name when no file was chosen.
                     if content.bytes > 0 || name.as_deref() != Some("") {
                         self.file = Some(Ok(FilePart { content, name }));
                     }
                 }
                 Part::Source => {
-                    let source = receive_source(backend, field, &backlog).await?;
+                    let source = Source::new(backend, self.before.clone());
+                    let source = receive_source(source, field, &backlog).await?;
                     self.file = Some(source.map(FilePart::unnamed));
                 }
                 Part::Text(name) => self.fields.add(&name, read_field(field, &backlog).await?)?,
@@ -156,8 +170,11 @@ impl Part {
 }
 
 /// Streams a part to disk.
-async fn receive(backend: &Backend, mut field: Field<'_>, backlog: &Backlog) -> Result<Incoming, Refusal> {
-    let mut file = backend.store.incoming(backend.limits.request_file_bytes).await?;
+pub(super) async fn receive(
+    mut file: IncomingFile,
+    mut field: Field<'_>,
+    backlog: &Backlog,
+) -> Result<Incoming, Refusal> {
     while let Some(piece) = field.chunk().await.map_err(Refusal::Multipart)? {
         backlog.clear();
         file.write(&piece).await?;
@@ -167,11 +184,10 @@ async fn receive(backend: &Backend, mut field: Field<'_>, backlog: &Backlog) -> 
 
 /// Streams the file inside a data URI to disk.
 async fn receive_source(
-    backend: &Backend,
+    mut source: Source<'_>,
     mut field: Field<'_>,
     backlog: &Backlog,
 ) -> Result<Result<Incoming, Refusal>, Refusal> {
-    let mut source = Source::new(backend);
     while let Some(piece) = field.chunk().await.map_err(Refusal::Multipart)? {
         backlog.clear();
         source.push(&piece).await?;

@@ -2,7 +2,7 @@
 //!
 //! What users store is theirs, not the emulator's: nothing is sniffed, and nothing that could hold a script runs.
 
-use std::io::SeekFrom;
+use std::io::{Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,30 +13,28 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::range::Wanted;
 use super::refusal::Refusal;
-use super::store::{Asset, AssetKey, Store};
+use super::store::{Asset, AssetKey, ContentReader, Store};
 
 /// How much is read at a time.
-const PIECE_BYTES: usize = 64 * 1024;
+const PIECE_BYTES: u64 = 64 * 1024;
 
 /// An asset with its open file.
 #[derive(Debug)]
 pub(super) struct Original {
     asset: Arc<Asset>,
-    file: File,
+    content: ContentReader,
 }
 
 impl Original {
     /// The asset under `key`, or the refusal that names its public id.
     pub(super) async fn open(store: &Store, key: &AssetKey) -> Result<Self, Refusal> {
         match store.open_content(key).await? {
-            Some((asset, file)) => Ok(Self { asset, file }),
+            Some((asset, content)) => Ok(Self { asset, content }),
             None => Err(Refusal::NotFound(key.public_id.clone())),
         }
     }
@@ -60,14 +58,13 @@ impl Original {
                 return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
             }
         };
-        let skipped = self.file.seek(SeekFrom::Start(first)).await;
-        skipped.map_err(|cause| self.unreadable(cause))?;
+        self.content.seek(SeekFrom::Start(first)).map_err(|cause| self.unreadable(cause))?;
         let mut response = (
             status,
             self.validators(),
             self.content_headers(),
             [(CONTENT_LENGTH, length.to_string())],
-            Body::from_stream(pieces(self.file, length)),
+            Body::from_stream(pieces(self.content, length)),
         )
             .into_response();
         if status == StatusCode::PARTIAL_CONTENT {
@@ -146,12 +143,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The next `length` bytes of `file`, a piece at a time.
-fn pieces(file: File, length: u64) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
-    stream::try_unfold(file.take(length), |mut rest| async {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let room = &mut (&mut rest).take(PIECE_BYTES as u64);
-        room.read_to_end(&mut piece).await?;
-        Ok((!piece.is_empty()).then(|| (Bytes::from(piece), rest)))
+/// The next `length` bytes of `content`, a piece at a time.
+fn pieces(content: ContentReader, length: u64) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+    stream::try_unfold((content, length), |(content, length)| async move {
+        let (piece, content) = content.next_piece(PIECE_BYTES.min(length)).await?;
+        let length = length - piece.len() as u64;
+        Ok((!piece.is_empty()).then_some((piece, (content, length))))
     })
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
 
-use super::Incoming;
+use super::content::Extent;
 
 /// What addresses an asset: the public id is unique within cloud, resource type and delivery type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,9 +36,8 @@ pub(in crate::emulator) struct Asset {
     pub etag: String,
     #[serde(flatten)]
     pub description: Description,
-    /// The asset that had this public id before a renaming took it; one that is still on disk is gone all the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<String>,
+    /// Where the content is.
+    pub content: Vec<Extent>,
 }
 
 /// What an upload says about its file, and what the file says about itself.
@@ -130,24 +129,6 @@ pub(in crate::emulator) struct Moderation {
 }
 
 impl Asset {
-    /// A new asset, or a new version of the one with `asset_id`.
-    pub(super) fn new(
-        key: AssetKey,
-        description: Description,
-        content: &Incoming,
-        asset_id: Option<&str>,
-    ) -> Self {
-        Self {
-            id: asset_id.map_or_else(random_id, str::to_owned),
-            version_id: random_id(),
-            key,
-            bytes: content.bytes,
-            etag: content.md5.clone(),
-            description,
-            replaces: None,
-        }
-    }
-
     /// The version in URLs: the second of the upload.
     pub(in crate::emulator) fn version(&self) -> u64 {
         u64::try_from(self.description.created_at.0).unwrap_or(0)

@@ -1,112 +1,245 @@
-//! A file on its way in: written, counted and hashed piece by piece, and gone again unless it becomes an asset.
+//! A content on its way in: counted, hashed and written piece by piece, and gone again unless it becomes an asset.
+//!
+//! One that is small stays in memory, until the store's writer puts it into a file that many share. A larger one gets a
+//! file of its own.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::sync::Arc;
 
-use md5::{Digest, Md5};
-use tempfile::{NamedTempFile, TempPath};
-use tokio::io::AsyncWriteExt as _;
+use axum::body::Bytes;
+use bytes::BytesMut;
+use tempfile::TempPath;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{StoreError, disk};
+use super::content::{ContentReader, Span};
+use super::disk::{self, Disk};
+use super::hash::{Hash, Hashing};
+use super::{StoreError, off_thread};
 
-/// How much of the beginning is kept in memory, to tell what kind of file it is.
+/// How much of the beginning is kept at hand, to tell what kind of file it is.
 const HEAD_BYTES: usize = 4_096;
 
-/// A file that is complete but belongs to nothing yet; removed when dropped.
+/// How much is gathered before it is written; what is not larger than that stays in memory.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// A content that is complete but belongs to nothing yet; its files are removed when it is dropped.
 #[derive(Debug)]
 pub(in crate::emulator) struct Incoming {
-    path: TempPath,
-    /// How many bytes arrived, which is more than the file has when they were too many.
+    pieces: Vec<Piece>,
+    /// How many bytes arrived, which is more than were kept when they were too many.
     pub bytes: u64,
-    /// MD5 of the content, in hexadecimal.
-    pub md5: String,
     /// The first bytes.
     pub head: Vec<u8>,
+    mark: Mark,
+    /// The part that the hash goes on after.
+    after: Option<PartId>,
+}
+
+/// Tells contents in memory apart.
+type PartId = u64;
+
+/// What the part that follows a content has to know, so that both are hashed as one.
+#[derive(Clone, Debug)]
+pub(in crate::emulator) struct Mark {
+    id: PartId,
+    hash: Hash,
+}
+
+/// A stretch of a content.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Memory(Bytes),
+    File(WrittenFile),
+}
+
+/// A file with everything in it; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct WrittenFile {
+    pub(super) name: String,
+    pub(super) path: TempPath,
+    pub(super) bytes: u64,
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Incoming {
-    /// Where the file is.
-    pub(in crate::emulator) fn path(&self) -> &Path {
-        &self.path
+    /// MD5 of the content, in hexadecimal.
+    pub(in crate::emulator) async fn md5(&self) -> Result<String, StoreError> {
+        self.mark.hash.hex().await
     }
 
-    pub(super) fn into_path(self) -> TempPath {
-        self.path
+    /// For the part that follows.
+    pub(in crate::emulator) fn mark(&self) -> Mark {
+        self.mark.clone()
+    }
+
+    /// Reads it from the start.
+    pub(in crate::emulator) fn reader(&self) -> ContentReader {
+        ContentReader::new(self.spans().collect())
+    }
+
+    fn spans(&self) -> impl Iterator<Item = Span> {
+        self.pieces.iter().map(|piece| match piece {
+            Piece::Memory(content) => Span::Memory(content.clone()),
+            Piece::File(file) => Span::File { path: file.path.to_path_buf(), start: 0, bytes: file.bytes },
+        })
+    }
+
+    /// Waits until everything that is in files is on the disk.
+    pub(super) async fn synced(&mut self) -> Result<(), StoreError> {
+        for piece in &mut self.pieces {
+            let Piece::File(file) = piece else { continue };
+            if let Some(syncing) = file.syncing.take() {
+                let outcome = syncing.await.map_err(|_runtime_is_gone| StoreError::ShuttingDown)?;
+                outcome.map_err(disk::failed("sync", &file.path))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_pieces(self) -> Vec<Piece> {
+        self.pieces
+    }
+
+    /// Makes one content of several without moving a byte. Parts that came in order are hashed already; from the first
+    /// that did not, they are read again.
+    pub(in crate::emulator) async fn join(parts: Vec<Self>) -> Result<Self, StoreError> {
+        let (mut hashed, mut last) = (0, None::<&Mark>);
+        for part in &parts {
+            if part.after != last.map(|mark| mark.id) {
+                break;
+            }
+            (hashed, last) = (hashed + 1, Some(&part.mark));
+        }
+        let mark = match last {
+            Some(mark) if hashed == parts.len() => mark.clone(),
+            _ => {
+                let hashing = Hashing::start(last.map(|mark| mark.hash.clone()));
+                let rest = parts[hashed..].iter().flat_map(Self::spans).collect();
+                read_into(&hashing, ContentReader::new(rest)).await?;
+                Mark::new(hashing)
+            }
+        };
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        let head = parts.iter().flat_map(|part| &part.head).take(HEAD_BYTES).copied().collect();
+        let pieces = parts.into_iter().flat_map(|part| part.pieces).collect();
+        Ok(Self { pieces, bytes, head, mark, after: None })
     }
 }
 
-/// A file that is being written.
+impl Mark {
+    fn new(hashing: Hashing) -> Self {
+        Self { id: rand::random(), hash: hashing.finish() }
+    }
+}
+
+async fn read_into(hashing: &Hashing, mut content: ContentReader) -> Result<(), StoreError> {
+    loop {
+        let (block, rest) =
+            content.next_piece(BLOCK_BYTES as u64).await.map_err(disk::failed("read", "a part".as_ref()))?;
+        if block.is_empty() {
+            return Ok(());
+        }
+        hashing.add(block).await?;
+        content = rest;
+    }
+}
+
+/// A content that is being written.
 #[derive(Debug)]
 pub(in crate::emulator) struct IncomingFile {
-    file: tokio::fs::File,
-    path: TempPath,
+    disk: Arc<Disk>,
     keep_bytes: u64,
-    summary: Summary,
+    bytes: u64,
+    head: Vec<u8>,
+    /// What is not written yet.
+    block: BytesMut,
+    file: Option<NewFile>,
+    hashing: Hashing,
+    after: Option<PartId>,
 }
 
 impl IncomingFile {
-    pub(super) fn new(file: NamedTempFile, keep_bytes: u64) -> Self {
-        let (file, path) = file.into_parts();
-        Self { file: tokio::fs::File::from_std(file), path, keep_bytes, summary: Summary::default() }
+    /// An empty one; if it is a part, it may go on after another.
+    pub(super) fn new(disk: &Arc<Disk>, keep_bytes: u64, before: Option<Mark>) -> Self {
+        Self {
+            disk: Arc::clone(disk),
+            keep_bytes,
+            bytes: 0,
+            head: Vec::new(),
+            block: BytesMut::new(),
+            file: None,
+            after: before.as_ref().map(|mark| mark.id),
+            hashing: Hashing::start(before.map(|mark| mark.hash)),
+        }
     }
 
-    /// Appends `piece`, unless the file is too large already: then it is only counted.
+    /// Appends `piece`, unless the content is too large already: then it is only counted.
     pub(in crate::emulator) async fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
-        self.summary.add(piece);
-        if self.summary.bytes > self.keep_bytes {
-            return Ok(());
-        }
-        self.file.write_all(piece).await.map_err(disk::failed("write", &self.path))
-    }
-
-    /// Ends the file.
-    pub(in crate::emulator) async fn finish(mut self) -> Result<Incoming, StoreError> {
-        self.file.flush().await.map_err(disk::failed("write", &self.path))?;
-        Ok(self.summary.finish(self.path))
-    }
-}
-
-/// Appends `parts` to each other in `file`.
-pub(super) fn join(mut file: NamedTempFile, parts: &[Incoming]) -> Result<Incoming, StoreError> {
-    let mut summary = Summary::default();
-    let mut buffer = vec![0; 64 * 1024];
-    for part in parts {
-        let failed = disk::failed("join", part.path());
-        append(&mut file, part.path(), &mut buffer, &mut summary).map_err(failed)?;
-    }
-    Ok(summary.finish(file.into_temp_path()))
-}
-
-fn append(file: &mut NamedTempFile, part: &Path, buffer: &mut [u8], summary: &mut Summary) -> io::Result<()> {
-    let mut part = File::open(part)?;
-    loop {
-        let length = part.read(buffer)?;
-        if length == 0 {
-            return Ok(());
-        }
-        summary.add(&buffer[..length]);
-        file.write_all(&buffer[..length])?;
-    }
-}
-
-/// What is learnt about a file while it passes.
-#[derive(Debug, Default)]
-struct Summary {
-    md5: Md5,
-    bytes: u64,
-    head: Vec<u8>,
-}
-
-impl Summary {
-    fn add(&mut self, piece: &[u8]) {
         let missing = HEAD_BYTES.saturating_sub(self.head.len());
         self.head.extend(piece.iter().take(missing));
-        self.md5.update(piece);
         self.bytes += piece.len() as u64;
+        if self.bytes > self.keep_bytes {
+            return Ok(());
+        }
+        self.block.extend_from_slice(piece);
+        if self.block.len() > BLOCK_BYTES { self.write_block().await } else { Ok(()) }
     }
 
-    fn finish(self, path: TempPath) -> Incoming {
-        Incoming { path, bytes: self.bytes, md5: hex::encode(self.md5.finalize()), head: self.head }
+    async fn write_block(&mut self) -> Result<(), StoreError> {
+        let block = self.block.split().freeze();
+        self.hashing.add(block.clone()).await?;
+        let (disk, file) = (Arc::clone(&self.disk), self.file.take());
+        let write = move || {
+            let mut file = file.map_or_else(|| disk.create(), Ok)?;
+            file.append(&block)?;
+            Ok(file)
+        };
+        self.file = Some(off_thread(write).await?);
+        Ok(())
+    }
+
+    /// Ends the content.
+    pub(in crate::emulator) async fn finish(mut self) -> Result<Incoming, StoreError> {
+        if self.file.is_some() {
+            self.write_block().await?;
+        }
+        let piece = match self.file {
+            Some(file) => Piece::File(file.finish(self.disk.is_durable())),
+            None => {
+                let content = self.block.freeze();
+                self.hashing.add(content.clone()).await?;
+                Piece::Memory(content)
+            }
+        };
+        let mark = Mark::new(self.hashing);
+        Ok(Incoming { pieces: vec![piece], bytes: self.bytes, head: self.head, mark, after: self.after })
+    }
+}
+
+/// A file on its way in; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct NewFile {
+    name: String,
+    path: TempPath,
+    file: File,
+    bytes: u64,
+}
+
+impl NewFile {
+    pub(super) const fn new(name: String, path: TempPath, file: File) -> Self {
+        Self { name, path, file, bytes: 0 }
+    }
+
+    fn append(&mut self, block: &[u8]) -> Result<(), StoreError> {
+        self.bytes += block.len() as u64;
+        self.file.write_all(block).map_err(disk::failed("write", &self.path))
+    }
+
+    /// Ends the file. Syncing begins at once, so that it goes on while other parts arrive.
+    fn finish(self, is_durable: bool) -> WrittenFile {
+        let Self { name, path, file, bytes } = self;
+        let syncing = is_durable.then(|| spawn_blocking(move || file.sync_data()));
+        WrittenFile { name, path, bytes, syncing }
     }
 }

@@ -1,22 +1,28 @@
-//! Where assets are kept: files in a directory, and an index in memory that is read from it at the start.
+//! Where assets are kept: their contents in files, everything else in a log, and an index in memory that is read from it.
 //!
 //! ```text
-//! <dir>/lock                              held while the directory is in use
-//! <dir>/incoming/<random>                 uploads and parts on their way in; emptied at the start
-//! <dir>/files/<asset id>-<version id>     contents
-//! <dir>/assets/<asset id>.json            what is known about each; an asset exists when this file does
-//! <dir>/settings.json                     upload presets and folders, rewritten whole
+//! <dir>/lock               held while the directory is in use
+//! <dir>/log                every change of assets, presets and folders; those that were kept together are one line
+//! <dir>/files/<32 hex>     contents, and uploads on their way in; small contents share a file
 //! ```
 //!
-//! A content is written, synced and renamed before its metadata is, and metadata goes before content when an asset is
-//! deleted: whatever moment the process dies at, an asset is either wholly there or not at all, and one that was
-//! acknowledged is there. No name on disk is made from anything a client sent.
+//! A task that changes something hands its change to one writer, which takes all that wait, writes the contents that are
+//! still in memory, syncs, appends a line to the log, syncs, and answers them all: so many uploads share two syncs. An
+//! asset exists when the log says so, and the log names only what is on disk: whatever moment the process dies at, an
+//! asset is either wholly there or not at all, and one that was acknowledged is there. No name on disk is made from
+//! anything a client sent.
 
 mod asset;
+mod content;
 mod disk;
+mod draft;
+mod hash;
 mod incoming;
+mod log;
+mod packs;
 mod settings;
 mod shelves;
+mod writer;
 
 use std::io;
 use std::path::PathBuf;
@@ -27,9 +33,13 @@ use tokio::task::spawn_blocking;
 pub(super) use asset::{
     AccessRule, AccessType, Asset, AssetKey, Derived, Description, Moderation, Rectangle, random_id,
 };
-pub(super) use incoming::{Incoming, IncomingFile};
+pub(super) use content::ContentReader;
+use disk::Disk;
+use draft::{Draft, Version};
+pub(super) use incoming::{Incoming, IncomingFile, Mark};
 pub(super) use settings::{Preset, Settings};
 use shelves::Shelves;
+use writer::Writer;
 
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +47,17 @@ pub enum StoreError {
     /// Another process has the directory open.
     #[error("the directory {} is in use by another emulator", .0.display())]
     InUse(PathBuf),
-    /// A metadata file is damaged, or of another release.
-    #[error("{} does not describe an asset; remove it, or use another directory", .0.display())]
-    NotAnAsset(PathBuf),
-    /// The file of presets and folders is damaged, or of another release.
-    #[error("{} does not hold presets and folders; remove it, or use another directory", .0.display())]
-    NotSettings(PathBuf),
+    /// The directory was written by a release that kept a file for each asset.
+    #[error("the directory {} is of an older release; use another directory", .0.display())]
+    OldLayout(PathBuf),
+    /// The log is damaged, or of another release.
+    #[error("line {line} of {} is damaged or of another release; use another directory", .path.display())]
+    Damaged {
+        /// The log.
+        path: PathBuf,
+        /// Counted from one.
+        line: usize,
+    },
     /// The file system says no.
     #[error("cannot {doing} {}: {cause}", .path.display())]
     File {
@@ -57,6 +72,19 @@ pub enum StoreError {
     /// A task that works on files was cut off: the runtime is going down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
+}
+
+impl StoreError {
+    /// The same failure for another that it happened to.
+    fn again(&self) -> Self {
+        match self {
+            Self::File { doing, path, cause } => {
+                let cause = io::Error::new(cause.kind(), cause.to_string());
+                Self::File { doing, path: path.clone(), cause }
+            }
+            _ => Self::ShuttingDown,
+        }
+    }
 }
 
 /// What became of a new upload.
@@ -91,35 +119,38 @@ pub(super) enum Overwrite {
 
 /// Assets on disk, indexed in memory. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Store(Arc<Shelves>);
+pub(super) struct Store(Arc<Inner>);
+
+/// Ends in this order: the writer is done before the directory is free.
+#[derive(Debug)]
+struct Inner {
+    writer: Writer,
+    shelves: Arc<Shelves>,
+    disk: Arc<Disk>,
+}
 
 impl Store {
     /// Opens `dir`, or a temporary folder that goes away with the store.
     pub(super) fn open(dir: Option<PathBuf>) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Shelves::open(dir)?)))
+        let disk = Arc::new(Disk::open(dir)?);
+        let (shelves, writer) = Writer::start(&disk)?;
+        Ok(Self(Arc::new(Inner { writer, shelves, disk })))
     }
 
     /// The asset under `key`.
     pub(super) fn get(&self, key: &AssetKey) -> Option<Arc<Asset>> {
-        self.0.index().get(key).map(Arc::clone)
+        self.0.shelves.index().get(key).map(Arc::clone)
     }
 
     /// Every asset, ordered by its key.
     pub(super) fn list(&self) -> Vec<Arc<Asset>> {
-        self.0.index().values().map(Arc::clone).collect()
+        self.0.shelves.index().values().map(Arc::clone).collect()
     }
 
-    /// A place to write an upload to; only the first `keep_bytes` are kept, but all are counted.
-    pub(super) async fn incoming(&self, keep_bytes: u64) -> Result<IncomingFile, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        let file = off_thread(move || shelves.disk.create_incoming()).await?;
-        Ok(IncomingFile::new(file, keep_bytes))
-    }
-
-    /// Makes one incoming file of several, in order.
-    pub(super) async fn join(&self, parts: Vec<Incoming>) -> Result<Incoming, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || incoming::join(shelves.disk.create_incoming()?, &parts)).await
+    /// A place to write an upload to; only the first `keep_bytes` are kept, but all are counted. A part goes on with
+    /// the hash of the one before it, if that is known.
+    pub(super) fn incoming(&self, keep_bytes: u64, before: Option<Mark>) -> IncomingFile {
+        IncomingFile::new(&self.0.disk, keep_bytes, before)
     }
 
     /// Puts an upload on the shelf.
@@ -127,17 +158,18 @@ impl Store {
         &self,
         key: AssetKey,
         description: Description,
-        content: Incoming,
+        mut content: Incoming,
         overwrite: Overwrite,
     ) -> Result<Outcome, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || shelves.put(key, description, content, overwrite)).await
+        content.synced().await?;
+        let etag = content.md5().await?;
+        let version = Version { description, etag, content };
+        self.0.writer.perform(move |draft: &mut Draft<'_>| draft.put(key, version, overwrite)).await
     }
 
     /// Removes the asset under `key`; says which it was.
     pub(super) async fn remove(&self, key: AssetKey) -> Result<Option<Arc<Asset>>, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || shelves.remove(&key)).await
+        self.0.writer.perform(move |draft| draft.remove(&key)).await
     }
 
     /// Changes what is known about the asset under `key`; `None` when there is no such asset.
@@ -146,8 +178,7 @@ impl Store {
         key: AssetKey,
         change: impl FnOnce(&mut Description) + Send + 'static,
     ) -> Result<Option<Arc<Asset>>, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || shelves.change(&key, change)).await
+        self.0.writer.perform(move |draft| draft.change(&key, change)).await
     }
 
     /// Gives an asset another key of the same cloud and resource type.
@@ -157,13 +188,12 @@ impl Store {
         to: AssetKey,
         overwrite: Overwrite,
     ) -> Result<Renamed, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || shelves.rename(&from, to, overwrite)).await
+        self.0.writer.perform(move |draft| draft.rename(&from, to, overwrite)).await
     }
 
     /// Looks at presets and folders.
     pub(super) fn settings<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
-        look(&self.0.settings())
+        look(&self.0.shelves.settings())
     }
 
     /// Changes presets and folders. A change that says no leaves everything as it was.
@@ -171,49 +201,29 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Settings) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, E>, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || {
-            let _changing = shelves.changing();
-            let mut settings = shelves.settings().clone();
-            let outcome = change(&mut settings);
-            if outcome.is_ok() {
-                shelves.disk.write_settings(&settings)?;
-                *shelves.settings() = settings;
-            }
-            Ok(outcome)
-        })
-        .await
+        self.0.writer.perform(move |draft| draft.change_settings(change)).await
     }
 
     /// Removes everything; says how many assets there were.
     pub(super) async fn clear(&self) -> Result<usize, StoreError> {
-        let shelves = Arc::clone(&self.0);
-        off_thread(move || {
-            let keys: Vec<_> = shelves.index().keys().cloned().collect();
-            for key in &keys {
-                shelves.remove(key)?;
-            }
-            let _changing = shelves.changing();
-            shelves.disk.write_settings(&Settings::default())?;
-            *shelves.settings() = Settings::default();
-            Ok(keys.len())
-        })
-        .await
+        self.0.writer.perform(|draft| draft.clear()).await
     }
 
     /// The asset under `key` and its open content, or `None` when there is no such asset.
     pub(super) async fn open_content(
         &self,
         key: &AssetKey,
-    ) -> Result<Option<(Arc<Asset>, tokio::fs::File)>, StoreError> {
+    ) -> Result<Option<(Arc<Asset>, ContentReader)>, StoreError> {
         let mut last_tried = None;
         while let Some(asset) = self.get(key) {
-            let path = self.0.disk.content_path(&asset);
-            match tokio::fs::File::open(&path).await {
-                Ok(file) => return Ok(Some((asset, file))),
+            let spans = asset.content.iter().map(|extent| self.0.disk.span(extent)).collect();
+            match off_thread(move || ContentReader::open(spans)).await {
+                Ok(content) => return Ok(Some((asset, content))),
                 // Replaced between the look at the index and this: look again.
-                Err(_) if last_tried.as_ref() != Some(&path) => last_tried = Some(path),
-                Err(cause) => return Err(disk::failed("open", &path)(cause)),
+                Err(_) if last_tried.as_ref() != Some(&asset.version_id) => {
+                    last_tried = Some(asset.version_id.clone());
+                }
+                Err(failure) => return Err(failure),
             }
         }
         Ok(None)

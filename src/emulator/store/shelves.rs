@@ -1,119 +1,62 @@
-//! Disk and index, changed together: every change is on disk before the index shows it.
+//! What there is, in memory: the index of assets, presets and folders, as the log tells of them.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::Disk;
-use super::{Asset, AssetKey, Description, Incoming, Outcome, Overwrite, Renamed, Settings, StoreError};
+use super::disk::{Disk, is_id};
+use super::log::{self, Change};
+use super::{Asset, AssetKey, Settings, StoreError};
 
-/// Assets, presets and folders of an open directory.
-#[derive(Debug)]
+/// Everything that is kept, and nothing that is not.
+#[derive(Debug, Default)]
 pub(super) struct Shelves {
-    pub(super) disk: Disk,
-    /// Held while disk and index change together.
-    changing: Mutex<()>,
     index: Mutex<BTreeMap<AssetKey, Arc<Asset>>>,
     settings: Mutex<Settings>,
 }
 
 impl Shelves {
-    /// Opens `dir`, or a temporary folder, and reads what is in it.
-    pub(super) fn open(dir: Option<PathBuf>) -> Result<Self, StoreError> {
-        let disk = Disk::open(dir)?;
-        let mut index = BTreeMap::new();
-        for asset in disk.read_assets()? {
-            index.insert(asset.key.clone(), Arc::new(asset));
-        }
-        disk.remove_strays(index.values().map(Arc::as_ref))?;
-        let settings = Mutex::new(disk.read_settings()?);
-        Ok(Self { disk, changing: Mutex::new(()), index: Mutex::new(index), settings })
-    }
-
-    pub(super) fn put(
-        &self,
-        key: AssetKey,
-        description: Description,
-        content: Incoming,
-        overwrite: Overwrite,
-    ) -> Result<Outcome, StoreError> {
-        self.disk.sync_incoming(&content)?;
-        let _changing = self.changing();
-        let old = self.index().get(&key).map(Arc::clone);
-        if let (Some(old), Overwrite::No) = (&old, overwrite) {
-            return Ok(Outcome::Existing(Arc::clone(old)));
-        }
-        let asset_id = old.as_ref().map(|old| old.id.as_str());
-        let asset = Arc::new(Asset::new(key.clone(), description, &content, asset_id));
-        self.disk.write(&asset, content)?;
-        self.index().insert(key, Arc::clone(&asset));
-        Ok(match old {
-            None => Outcome::Created(asset),
-            Some(old) => {
-                self.disk.remove_content(&old);
-                Outcome::Replaced(asset)
+    /// Reads the log.
+    pub(super) fn read(disk: &Disk) -> Result<Self, StoreError> {
+        let shelves = Self::default();
+        log::read(&disk.log(), |changes| shelves.apply(changes))?;
+        let mut lengths = HashMap::new();
+        shelves.index().retain(|key, asset| {
+            let is_there = asset.content.iter().all(|extent| {
+                // Names of files are believed only where they are what this program writes.
+                let length = lengths.entry(extent.file.clone()).or_insert_with_key(|name| {
+                    is_id(name).then(|| disk.length(name)).flatten().unwrap_or_default()
+                });
+                extent.start.checked_add(extent.bytes).is_some_and(|end| end <= *length)
+            });
+            if !is_there {
+                tracing::warn!(public_id = key.public_id, "the content of an asset is missing");
             }
-        })
+            is_there
+        });
+        Ok(shelves)
     }
 
-    pub(super) fn remove(&self, key: &AssetKey) -> Result<Option<Arc<Asset>>, StoreError> {
-        let _changing = self.changing();
-        let Some(asset) = self.index().get(key).map(Arc::clone) else {
-            return Ok(None);
-        };
-        self.disk.remove(&asset)?;
-        self.index().remove(key);
-        Ok(Some(asset))
+    /// Shows what the log has, all of it at once.
+    pub(super) fn apply(&self, changes: Vec<Change>) {
+        let (mut index, mut settings) = (self.index(), self.settings());
+        for change in changes {
+            match change {
+                Change::Put(asset) => drop(index.insert(asset.key.clone(), asset)),
+                Change::Remove(key) => drop(index.remove(&key)),
+                Change::Settings(new) => *settings = new,
+                Change::Clear => {
+                    index.clear();
+                    *settings = Settings::default();
+                }
+            }
+        }
     }
 
-    pub(super) fn change(
-        &self,
-        key: &AssetKey,
-        change: impl FnOnce(&mut Description),
-    ) -> Result<Option<Arc<Asset>>, StoreError> {
-        let _changing = self.changing();
-        let Some(old) = self.index().get(key).map(Arc::clone) else {
-            return Ok(None);
-        };
-        let mut asset = Asset::clone(&old);
-        change(&mut asset.description);
-        self.disk.rewrite(&asset)?;
-        let asset = Arc::new(asset);
-        self.index().insert(key.clone(), Arc::clone(&asset));
-        Ok(Some(asset))
-    }
-
-    /// One write moves the asset and takes the place of another: it names what it replaces, so that a crash before the
-    /// other is removed changes nothing.
-    pub(super) fn rename(
-        &self,
-        from: &AssetKey,
-        to: AssetKey,
-        overwrite: Overwrite,
-    ) -> Result<Renamed, StoreError> {
-        let _changing = self.changing();
-        let find = |key: &AssetKey| self.index().get(key).map(Arc::clone);
-        let Some(old) = find(from) else {
-            return Ok(Renamed::NotFound);
-        };
-        let taken_by = find(&to).filter(|other| other.id != old.id);
-        if taken_by.is_some() && overwrite == Overwrite::No {
-            return Ok(Renamed::Taken);
-        }
-        let mut asset = Asset::clone(&old);
-        asset.key = to;
-        asset.replaces = taken_by.as_ref().map(|other| other.id.clone());
-        self.disk.rewrite(&asset)?;
-        let asset = Arc::new(asset);
-        {
-            let mut index = self.index();
-            index.remove(from);
-            index.insert(asset.key.clone(), Arc::clone(&asset));
-        }
-        if let Some(replaced) = &taken_by {
-            self.disk.remove(replaced)?;
-        }
-        Ok(Renamed::Done { asset, replaced: taken_by })
+    /// The shortest log that says the same.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let settings = Change::Settings(self.settings().clone());
+        let assets = self.index().values().map(Arc::clone).map(Change::Put).collect::<Vec<_>>();
+        [settings].into_iter().chain(assets).collect()
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
@@ -123,9 +66,5 @@ impl Shelves {
     /// The index is whole after every statement, so a poisoned lock still guards a good one.
     pub(super) fn index(&self) -> MutexGuard<'_, BTreeMap<AssetKey, Arc<Asset>>> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

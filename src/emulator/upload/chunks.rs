@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use axum::http::HeaderMap;
+
 use crate::clock::UnixSeconds;
 
 use super::super::refusal::Refusal;
-use super::super::store::Incoming;
+use super::super::store::{Incoming, Mark};
 use super::content_range::Position;
 
 /// How long an upload may wait for its next part.
@@ -99,6 +101,16 @@ impl Chunks {
         Ok(Progress::Complete(parts.unwrap_or_default()))
     }
 
+    /// What the part in a request with these headers follows, if it is there. The caller is not known yet, so this only
+    /// spares work: whether it is the part's own upload, the parts themselves tell once they are all there.
+    pub(super) fn before(&self, cloud: &str, headers: &HeaderMap) -> Option<Mark> {
+        let position = Position::of(headers).ok().flatten()?;
+        let id = String::from_utf8_lossy(headers.get("x-unique-upload-id")?.as_bytes());
+        let open = self.open();
+        let mut uploads = open.iter().filter(|(key, _)| key.cloud == cloud && key.id == id);
+        uploads.find_map(|(_, upload)| upload.before(position)).map(Incoming::mark)
+    }
+
     /// Forgets every unfinished upload.
     pub(in crate::emulator) fn clear(&self) {
         self.open().clear();
@@ -119,6 +131,16 @@ impl Unfinished {
             Position::Part { of, .. } => self.end = Some(End::Parts(of)),
         }
         self.parts.insert(position.order(), part);
+    }
+
+    /// The part that ends where this one begins.
+    fn before(&self, position: Position) -> Option<&Incoming> {
+        let (order, part) = self.parts.range(..position.order()).next_back()?;
+        let end = match position {
+            Position::Range { .. } => order + part.bytes,
+            Position::Part { .. } => order + 1,
+        };
+        (end == position.order()).then_some(part)
     }
 
     fn bytes(&self) -> u64 {

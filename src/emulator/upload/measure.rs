@@ -9,9 +9,7 @@
 //!
 //! The rest stays unknown: other films and sounds would need a decoder, and a PDF may keep its page tree compressed.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use tokio::task::spawn_blocking;
 
@@ -43,29 +41,29 @@ pub(in crate::emulator) struct Measures {
 impl Kind {
     /// Measures a file of this kind.
     pub(super) async fn measure(&self, content: &Incoming) -> Result<Measures, Refusal> {
-        let (kind, path) = (self.clone(), content.path().to_owned());
-        match spawn_blocking(move || kind.measure_file(&path)).await {
+        let (kind, content) = (self.clone(), content.reader());
+        match spawn_blocking(move || kind.measure_file(content)).await {
             Ok(Some(measures)) => Ok(measures),
             _ => Err(Refusal::InvalidImage),
         }
     }
 
     /// `None` for a picture that does not tell its size although its format would.
-    fn measure_file(&self, path: &PathBuf) -> Option<Measures> {
+    fn measure_file(&self, content: impl Read + Seek) -> Option<Measures> {
         match (self.resource_type, self.content_type) {
             (ResourceType::Image, "application/pdf") => {
-                Some(Measures { pages: pages(path), ..Measures::default() })
+                Some(Measures { pages: pages(content), ..Measures::default() })
             }
             (ResourceType::Image, _) if self.tells_its_size() => {
-                let size = imagesize::size(path).ok()?;
+                let size = imagesize::reader_size(BufReader::new(content)).ok()?;
                 let dimensions = (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?);
                 Some(Measures { dimensions: Some(dimensions), ..Measures::default() })
             }
             (ResourceType::Video, "audio/x-wav") => {
-                Some(Measures { duration: wav_duration(path).ok().flatten(), ..Measures::default() })
+                Some(Measures { duration: wav_duration(content).ok().flatten(), ..Measures::default() })
             }
             (ResourceType::Video, "video/mp4" | "video/x-m4v" | "video/quicktime" | "audio/m4a") => {
-                Some(film(path).unwrap_or_default())
+                Some(film(content).unwrap_or_default())
             }
             _ => Some(Measures::default()),
         }
@@ -98,10 +96,10 @@ struct Section {
 }
 
 /// The sections between `start` and `end`, each read by `read_head`, which leaves the file at the section's content.
-fn sections(
-    file: &mut BufReader<File>,
+fn sections<R: Read + Seek>(
+    file: &mut BufReader<R>,
     (start, end): (u64, u64),
-    read_head: fn(&mut BufReader<File>, u64) -> io::Result<Section>,
+    read_head: fn(&mut BufReader<R>, u64) -> io::Result<Section>,
 ) -> Vec<Section> {
     let (mut found, mut next) = (Vec::new(), start);
     while next < end && found.len() < MAX_BOXES {
@@ -115,14 +113,14 @@ fn sections(
     found
 }
 
-fn take<const N: usize>(file: &mut BufReader<File>) -> io::Result<[u8; N]> {
+fn take<const N: usize>(file: &mut BufReader<impl Read>) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     file.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
 /// A box of an MP4: its length with its head, its name, and a longer length where the first is 1; 0 is the rest.
-fn mp4_box(file: &mut BufReader<File>, end: u64) -> io::Result<Section> {
+fn mp4_box(file: &mut BufReader<impl Read + Seek>, end: u64) -> io::Result<Section> {
     let start = file.stream_position()?;
     let length = u64::from(u32::from_be_bytes(take(file)?));
     let name = take(file)?;
@@ -135,9 +133,9 @@ fn mp4_box(file: &mut BufReader<File>, end: u64) -> io::Result<Section> {
 }
 
 /// Duration and size of a film. A sound in the same clothes has no size.
-fn film(path: &Path) -> io::Result<Measures> {
-    let mut file = BufReader::with_capacity(HEAD_BYTES, File::open(path)?);
-    let length = file.get_ref().metadata()?.len();
+fn film(content: impl Read + Seek) -> io::Result<Measures> {
+    let mut file = BufReader::with_capacity(HEAD_BYTES, content);
+    let length = file.seek(SeekFrom::End(0))?;
     let mut measures = Measures::default();
     for moov in sections(&mut file, (0, length), mp4_box).iter().filter(|one| one.name == *b"moov") {
         for section in sections(&mut file, (moov.start, moov.end.min(length)), mp4_box) {
@@ -154,7 +152,7 @@ fn film(path: &Path) -> io::Result<Measures> {
     Ok(measures)
 }
 
-fn duration(file: &mut BufReader<File>, mvhd: &Section) -> io::Result<Option<f64>> {
+fn duration(file: &mut BufReader<impl Read + Seek>, mvhd: &Section) -> io::Result<Option<f64>> {
     file.seek(SeekFrom::Start(mvhd.start))?;
     let [version, ..] = take::<4>(file)?;
     let (scale, duration) = if version == 1 {
@@ -169,7 +167,11 @@ fn duration(file: &mut BufReader<File>, mvhd: &Section) -> io::Result<Option<f64
 }
 
 /// Width and height are the last eight bytes of a track's head, each with sixteen bits behind the point.
-fn track_size(file: &mut BufReader<File>, trak: &Section, length: u64) -> io::Result<Option<(u32, u32)>> {
+fn track_size(
+    file: &mut BufReader<impl Read + Seek>,
+    trak: &Section,
+    length: u64,
+) -> io::Result<Option<(u32, u32)>> {
     let boxes = sections(file, (trak.start, trak.end.min(length)), mp4_box);
     let Some(head) = boxes.iter().find(|one| one.name == *b"tkhd" && one.end >= one.start + 8) else {
         return Ok(None);
@@ -180,16 +182,16 @@ fn track_size(file: &mut BufReader<File>, trak: &Section, length: u64) -> io::Re
 }
 
 /// A chunk of a RIFF file: its name, and the length of its content, which is filled up to an even number.
-fn riff_chunk(file: &mut BufReader<File>, _: u64) -> io::Result<Section> {
+fn riff_chunk(file: &mut BufReader<impl Read + Seek>, _: u64) -> io::Result<Section> {
     let name = take(file)?;
     let length = u64::from(u32::from_le_bytes(take(file)?));
     let start = file.stream_position()?;
     Ok(Section { name, start, end: start + length + length % 2 })
 }
 
-fn wav_duration(path: &Path) -> io::Result<Option<f64>> {
-    let mut file = BufReader::with_capacity(HEAD_BYTES, File::open(path)?);
-    let length = file.get_ref().metadata()?.len();
+fn wav_duration(content: impl Read + Seek) -> io::Result<Option<f64>> {
+    let mut file = BufReader::with_capacity(HEAD_BYTES, content);
+    let length = file.seek(SeekFrom::End(0))?;
     let chunks = sections(&mut file, (12, length), riff_chunk);
     let find = |name: &[u8; 4]| chunks.iter().find(|one| one.name == *name);
     let (Some(format), Some(data)) = (find(b"fmt "), find(b"data")) else {
@@ -207,13 +209,12 @@ fn seconds(count: u64, a_second: u32) -> f64 {
 }
 
 /// The pages of a PDF, if they are told in plain sight.
-fn pages(path: &Path) -> Option<u32> {
-    let file = File::open(path).ok()?;
-    if file.metadata().ok()?.len() > MAX_PDF_BYTES {
+fn pages(content: impl Read) -> Option<u32> {
+    let mut bytes = Vec::new();
+    content.take(MAX_PDF_BYTES + 1).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 > MAX_PDF_BYTES {
         return None;
     }
-    let mut bytes = Vec::new();
-    BufReader::new(file).read_to_end(&mut bytes).ok()?;
     count_pages(&bytes)
 }
 
@@ -266,17 +267,11 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::Cursor;
 
     use proptest::prelude::*;
 
     use super::*;
-
-    fn on_disk(bytes: &[u8]) -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(bytes).unwrap();
-        file
-    }
 
     #[test]
     fn the_root_of_the_page_tree_counts_the_pages() {
@@ -293,9 +288,8 @@ mod tests {
             let mut film_bytes = b"\0\0\0\x40moov\0\0\0\x38trak\0\0\0\x30tkhd".to_vec();
             film_bytes.extend(&bytes);
             for bytes in [&bytes, &film_bytes] {
-                let file = on_disk(bytes);
-                let _ = film(file.path());
-                let _ = wav_duration(file.path());
+                let _ = film(Cursor::new(bytes));
+                let _ = wav_duration(Cursor::new(bytes));
                 let _ = count_pages(bytes);
             }
         }

@@ -67,7 +67,8 @@ async fn receive(
     request: Request,
 ) -> Result<Response, Refusal> {
     let headers = request.headers().clone();
-    let mut form = Form::read(backend, request).await?;
+    let before = backend.chunks.before(cloud, &headers);
+    let mut form = Form::read_part(backend, request, before).await?;
     let call = Call {
         cloud,
         headers: &headers,
@@ -184,7 +185,7 @@ impl Upload<'_> {
         match progress {
             Progress::Unfinished { bytes } => Ok(self.unfinished(bytes)),
             Progress::Complete(parts) => {
-                let content = self.backend.store.join(parts).await?;
+                let content = Incoming::join(parts).await?;
                 let name = file.name;
                 self.store(params, FilePart { content, name }, Some(true)).await
             }

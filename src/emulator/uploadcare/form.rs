@@ -8,7 +8,7 @@ use multer::{Field, Multipart};
 
 use super::super::Backend;
 use super::super::fields::Fields;
-use super::super::form::{Backlog, Encoding, PiecewiseBody, read_field, read_text};
+use super::super::form::{self, Backlog, Encoding, PiecewiseBody, read_field, read_text};
 use super::super::refusal::Refusal;
 use super::super::store::Incoming;
 use super::refusal::UploadRefusal;
@@ -76,19 +76,14 @@ impl UploadForm {
 async fn receive(
     backend: &Arc<Backend>,
     field_name: String,
-    mut field: Field<'_>,
+    field: Field<'_>,
     backlog: &Backlog,
 ) -> Result<FormFile, UploadRefusal> {
     let name = field.file_name().unwrap_or_default().to_owned();
     let content_type = field.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.map(str::to_owned);
     let limit = backend.limits.request_file_bytes;
-    let mut file = backend.uploadcare.store.incoming(limit).await?;
-    while let Some(piece) = field.chunk().await.map_err(Refusal::Multipart)? {
-        backlog.clear();
-        file.write(&piece).await?;
-    }
-    let content = file.finish().await?;
+    let content = form::receive(backend.uploadcare.store.incoming(limit, None), field, backlog).await?;
     if content.bytes > limit {
         return Err(UploadRefusal::FileTooLarge);
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
 
 use crate::clock::UnixSeconds;
 use crate::delivery::uploadcare::FileId;
@@ -100,10 +99,10 @@ impl Group {
             return Ok(None);
         }
         let key = key(&uploadcare.project.public_key, &id.to_ascii_lowercase());
-        let Some((asset, mut content)) = uploadcare.store.open_content(&key).await? else { return Ok(None) };
-        let mut text = String::new();
+        let Some((asset, content)) = uploadcare.store.open_content(&key).await? else { return Ok(None) };
         // What cannot be read is a group without members.
-        let _ = content.read_to_string(&mut text).await;
+        let text = content.next_piece(MAX_TEXT_BYTES).await.map(|(text, _)| text).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
         let members = text.lines().filter_map(|line| {
             let (id, effects) = line.split_once(' ')?;
             Some(Member { id: id.parse().ok()?, effects: effects.to_owned() })
@@ -127,7 +126,7 @@ impl Group {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{} {}", member.id, member.effects);
         }
-        let mut content = uploadcare.store.incoming(MAX_TEXT_BYTES).await?;
+        let mut content = uploadcare.store.incoming(MAX_TEXT_BYTES, None);
         content.write(text.as_bytes()).await?;
         let content = content.finish().await?;
         let description =

@@ -175,7 +175,7 @@ pub(super) async fn receive_part(
     let uploadcare = &backend.uploadcare;
     let id = id.parse::<FileId>().ok().ok_or(PartRefusal::NoSuchUpload)?;
     let limit = uploadcare.multiparts.part_size(&id, index).ok_or(PartRefusal::NoSuchUpload)?;
-    let mut file = uploadcare.store.incoming(limit).await?;
+    let mut file = uploadcare.store.incoming(limit, None);
     let mut body = request.into_body().into_data_stream();
     while let Some(piece) = body.next().await {
         file.write(&piece.map_err(|_source| PartRefusal::BrokeOff)?).await?;
@@ -184,7 +184,7 @@ pub(super) async fn receive_part(
     if part.bytes > limit {
         return Err(PartRefusal::TooLarge);
     }
-    let tag = format!("\"{}\"", part.md5);
+    let tag = format!("\"{}\"", part.md5().await?);
     if uploadcare.multiparts.put(&id, index, part) {
         Ok((StatusCode::OK, [(ETAG, tag)]).into_response())
     } else {
@@ -206,6 +206,6 @@ pub(super) async fn complete(
         return Err(UploadRefusal::MultipartAlreadyUploaded);
     }
     let (file, parts) = uploadcare.multiparts.take(&id)?;
-    let content = uploadcare.store.join(parts).await?;
+    let content = Incoming::join(parts).await?;
     Ok(Json(file.keep(&backend, content).await?.info()))
 }

@@ -1,0 +1,86 @@
+//! Small contents: many share a file, so that they are synced together.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+
+use super::content::Extent;
+use super::disk::{Disk, failed};
+use super::{StoreError, random_id};
+
+/// A file that is longer gets no more contents: it can go as soon as none of those in it is wanted any more.
+const MAX_PACK_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Where small contents go.
+#[derive(Debug)]
+pub(super) struct Packs {
+    disk: Arc<Disk>,
+    current: Option<Pack>,
+}
+
+#[derive(Debug)]
+struct Pack {
+    name: String,
+    /// Created with the first write.
+    file: Option<File>,
+    /// With what is not written yet.
+    bytes: u64,
+    unwritten: Vec<Bytes>,
+}
+
+impl Packs {
+    pub(super) const fn new(disk: Arc<Disk>) -> Self {
+        Self { disk, current: None }
+    }
+
+    /// Says where a content will be once everything is written.
+    pub(super) fn place(&mut self, content: Bytes) -> Extent {
+        let pack = self.current.get_or_insert_with(|| Pack {
+            name: random_id(),
+            file: None,
+            bytes: 0,
+            unwritten: Vec::new(),
+        });
+        let extent = Extent { file: pack.name.clone(), start: pack.bytes, bytes: content.len() as u64 };
+        pack.bytes += extent.bytes;
+        pack.unwritten.push(content);
+        extent
+    }
+
+    /// Writes what was placed and waits until the disk has it. Says whether a file is new. After a failure nothing that
+    /// was placed counts, and a new file takes what comes.
+    pub(super) fn write(&mut self) -> Result<bool, StoreError> {
+        let Some(mut pack) = self.current.take_if(|pack| !pack.unwritten.is_empty()) else {
+            return Ok(false);
+        };
+        let is_new = pack.file.is_none();
+        let path = self.disk.file(&pack.name);
+        let mut file = match pack.file.take() {
+            Some(file) => file,
+            None => OpenOptions::new()
+                .append(true)
+                .create_new(true)
+                .open(&path)
+                .map_err(failed("create", &path))?,
+        };
+        for content in pack.unwritten.drain(..) {
+            file.write_all(&content).map_err(failed("write", &path))?;
+        }
+        self.disk.sync(&file, &path)?;
+        pack.file = Some(file);
+        self.current = Some(pack).filter(|pack| pack.bytes < MAX_PACK_BYTES);
+        Ok(is_new)
+    }
+
+    /// Forgets the file with this name, which is about to be removed, and what was to go into it.
+    pub(super) fn let_go(&mut self, name: &str) {
+        self.current.take_if(|pack| pack.name == name);
+    }
+
+    /// Forgets what was placed and is not to be written.
+    pub(super) fn abandon(&mut self) {
+        self.current = None;
+    }
+}
