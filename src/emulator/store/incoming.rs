@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::content::{ContentReader, Span};
 use super::disk::{self, Disk};
-use super::hash::{Hash, Hashing};
+use super::hash::{Hash, Hasher};
 use super::{StoreError, off_thread};
 
 /// How much of the beginning is kept at hand, to tell what kind of file it is.
@@ -114,10 +114,9 @@ impl Incoming {
         let mark = match last {
             Some(mark) if hashed == parts.len() => mark.clone(),
             _ => {
-                let hashing = Hashing::start(last.map(|mark| mark.hash.clone()));
+                let hasher = Hasher::new(last.map(|mark| mark.hash.clone()));
                 let rest = parts[hashed..].iter().flat_map(Self::spans).collect();
-                read_into(&hashing, ContentReader::new(rest)).await?;
-                Mark::new(hashing)
+                Mark::new(hash_again(hasher, ContentReader::new(rest)).await?)
             }
         };
         let bytes = parts.iter().map(|part| part.bytes).sum();
@@ -128,19 +127,20 @@ impl Incoming {
 }
 
 impl Mark {
-    fn new(hashing: Hashing) -> Self {
-        Self { id: rand::random(), hash: hashing.finish() }
+    fn new(hash: Hash) -> Self {
+        Self { id: rand::random(), hash }
     }
 }
 
-async fn read_into(hashing: &Hashing, mut content: ContentReader) -> Result<(), StoreError> {
+async fn hash_again(mut hasher: Hasher, mut content: ContentReader) -> Result<Hash, StoreError> {
     loop {
         let (block, rest) =
             content.next_piece(BLOCK_BYTES as u64).await.map_err(disk::failed("read", "a part".as_ref()))?;
         if block.is_empty() {
-            return Ok(());
+            return hasher.finish(block).await;
         }
-        hashing.add(block).await?;
+        hasher.add_piece(&block);
+        hasher.add_block(block).await?;
         content = rest;
     }
 }
@@ -155,7 +155,7 @@ pub(in crate::emulator) struct IncomingFile {
     /// What is not written yet.
     block: BytesMut,
     file: Option<NewFile>,
-    hashing: Hashing,
+    hasher: Hasher,
     after: Option<PartId>,
 }
 
@@ -170,7 +170,7 @@ impl IncomingFile {
             block: BytesMut::new(),
             file: None,
             after: before.as_ref().map(|mark| mark.id),
-            hashing: Hashing::start(before.map(|mark| mark.hash)),
+            hasher: Hasher::new(before.map(|mark| mark.hash)),
         }
     }
 
@@ -182,13 +182,18 @@ impl IncomingFile {
         if self.bytes > self.keep_bytes {
             return Ok(());
         }
+        self.hasher.add_piece(piece);
         self.block.extend_from_slice(piece);
         if self.block.len() > BLOCK_BYTES { self.write_block().await } else { Ok(()) }
     }
 
     async fn write_block(&mut self) -> Result<(), StoreError> {
         let block = self.block.split().freeze();
-        self.hashing.add(block.clone()).await?;
+        self.hasher.add_block(block.clone()).await?;
+        self.append(block).await
+    }
+
+    async fn append(&mut self, block: Bytes) -> Result<(), StoreError> {
         let (disk, file) = (Arc::clone(&self.disk), self.file.take());
         let write = move || {
             let mut file = file.map_or_else(|| disk.create(), Ok)?;
@@ -201,18 +206,15 @@ impl IncomingFile {
 
     /// Ends the content.
     pub(in crate::emulator) async fn finish(mut self) -> Result<Incoming, StoreError> {
+        let rest = self.block.split().freeze();
         if self.file.is_some() {
-            self.write_block().await?;
+            self.append(rest.clone()).await?;
         }
+        let mark = Mark::new(self.hasher.finish(rest.clone()).await?);
         let piece = match self.file {
+            None => Piece::Memory(rest),
             Some(file) => Piece::File(file.finish(self.disk.is_durable())),
-            None => {
-                let content = self.block.freeze();
-                self.hashing.add(content.clone()).await?;
-                Piece::Memory(content)
-            }
         };
-        let mark = Mark::new(self.hashing);
         Ok(Incoming { pieces: vec![piece], bytes: self.bytes, head: self.head, mark, after: self.after })
     }
 }
