@@ -63,7 +63,7 @@ pub(super) async fn serve(
         Visit { url: &url, key: &key, path: uri.path(), token: token.as_ref(), now: backend.clock.now() };
     visit.authorize(&backend.accounts, original.asset(), change)?;
     let disposition = attachment(url.transformation(), original.asset());
-    let mut response = original.respond(&headers).await?;
+    let mut response = original.respond(&headers)?;
     let cache = match key.delivery_type {
         DeliveryType::Upload => "public, no-cache",
         _ => "private, no-cache",

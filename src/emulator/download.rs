@@ -48,7 +48,7 @@ pub(super) async fn download(
     let is_converted = check_format(&backend, &key, fields.get("format"))?;
     let original = Original::open(&backend.store, &key).await?;
     let disposition = disposition_of(original.asset(), fields);
-    let mut response = original.respond(&headers).await?;
+    let mut response = original.respond(&headers)?;
     let mut insert = |name: HeaderName, value| response.headers_mut().insert(name, value);
     insert(CONTENT_DISPOSITION, disposition);
     insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));

@@ -45,7 +45,7 @@ impl Original {
     }
 
     /// Answers a request with these headers.
-    pub(super) async fn respond(mut self, request: &HeaderMap) -> Result<Response, Refusal> {
+    pub(super) fn respond(mut self, request: &HeaderMap) -> Result<Response, Refusal> {
         if self.client_has_it(request) {
             return Ok((StatusCode::NOT_MODIFIED, self.validators()).into_response());
         }

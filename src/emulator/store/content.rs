@@ -5,18 +5,27 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use axum::body::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::task::spawn_blocking;
 
-use super::{StoreError, disk};
+use super::StoreError;
+use super::disk::{self, is_id};
 
 /// A stretch of a file in the store's directory. The content of an asset is one of them, or several in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::emulator) struct Extent {
     /// 32 hexadecimal digits.
+    #[serde(deserialize_with = "file_name")]
     pub file: String,
     pub start: u64,
     pub bytes: u64,
+}
+
+/// Names of files are believed only where they are what this program writes.
+fn file_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if is_id(&name) { Ok(name) } else { Err(D::Error::custom("not the name of a content")) }
 }
 
 /// A stretch of bytes.

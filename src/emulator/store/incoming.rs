@@ -104,18 +104,18 @@ impl Incoming {
     /// Makes one content of several without moving a byte. Parts that came in order are hashed already; from the first
     /// that did not, they are read again.
     pub(in crate::emulator) async fn join(parts: Vec<Self>) -> Result<Self, StoreError> {
-        let (mut hashed, mut last) = (0, None::<&Mark>);
+        let (mut in_order, mut last) = (0, None::<&Mark>);
         for part in &parts {
             if part.after != last.map(|mark| mark.id) {
                 break;
             }
-            (hashed, last) = (hashed + 1, Some(&part.mark));
+            (in_order, last) = (in_order + 1, Some(&part.mark));
         }
         let mark = match last {
-            Some(mark) if hashed == parts.len() => mark.clone(),
+            Some(mark) if in_order == parts.len() => mark.clone(),
             _ => {
                 let hasher = Hasher::new(last.map(|mark| mark.hash.clone()));
-                let rest = parts[hashed..].iter().flat_map(Self::spans).collect();
+                let rest = parts[in_order..].iter().flat_map(Self::spans).collect();
                 Mark::new(hash_again(hasher, ContentReader::new(rest)).await?)
             }
         };
@@ -243,5 +243,57 @@ impl NewFile {
         let Self { name, path, file, bytes } = self;
         let syncing = is_durable.then(|| spawn_blocking(move || file.sync_data()));
         WrittenFile { name, path, bytes, syncing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use md5::{Digest as _, Md5};
+
+    use super::*;
+
+    async fn part(disk: &Arc<Disk>, bytes: &[u8], before: Option<Mark>) -> Incoming {
+        let mut file = IncomingFile::new(disk, u64::MAX, before);
+        for piece in bytes.chunks(10_000) {
+            file.write(piece).await.unwrap();
+        }
+        file.finish().await.unwrap()
+    }
+
+    fn remove_files(part: &Incoming) {
+        for span in part.spans() {
+            let Span::File { path, .. } = span else { continue };
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn parts_that_came_in_order_are_not_read_again() {
+        let disk = Arc::new(Disk::open(None).unwrap());
+        let (first, second) = (vec![b'a'; 700_000], vec![b'b'; 300_000]);
+        for end in [&b""[..], b"end"] {
+            let one = part(&disk, &first, None).await;
+            let two = part(&disk, &second, Some(one.mark())).await;
+            let three = part(&disk, end, Some(two.mark())).await;
+            [&one, &two].map(remove_files);
+            let whole = Incoming::join(vec![one, two, three]).await.unwrap();
+            let md5 = Md5::new().chain_update(&first).chain_update(&second).chain_update(end).finalize();
+            assert_eq!(whole.md5().await.unwrap(), hex::encode(md5));
+        }
+    }
+
+    #[tokio::test]
+    async fn parts_that_did_not_are() {
+        let disk = Arc::new(Disk::open(None).unwrap());
+        let (first, second) = (vec![b'a'; 700_000], vec![b'b'; 300_000]);
+        let two = part(&disk, &second, None).await;
+        let one = part(&disk, &first, None).await;
+        let whole = Incoming::join(vec![one, two]).await.unwrap();
+        let md5 = Md5::new().chain_update(&first).chain_update(&second).finalize();
+        assert_eq!(whole.md5().await.unwrap(), hex::encode(md5));
+        let one = part(&disk, &first, None).await;
+        remove_files(&one);
+        let whole = Incoming::join(vec![part(&disk, &second, None).await, one]).await;
+        assert!(whole.is_err(), "read what is not there");
     }
 }

@@ -206,7 +206,7 @@ impl Store {
 
     /// Removes everything; says how many assets there were.
     pub(super) async fn clear(&self) -> Result<usize, StoreError> {
-        self.0.writer.perform(|draft| draft.clear()).await
+        self.0.writer.perform(|draft: &mut Draft<'_>| draft.clear()).await
     }
 
     /// The asset under `key` and its open content, or `None` when there is no such asset.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Disk, is_id};
+use super::disk::Disk;
 use super::log::{self, Change};
 use super::{Asset, AssetKey, Settings, StoreError};
 
@@ -22,10 +22,8 @@ impl Shelves {
         let mut lengths = HashMap::new();
         shelves.index().retain(|key, asset| {
             let is_there = asset.content.iter().all(|extent| {
-                // Names of files are believed only where they are what this program writes.
-                let length = lengths.entry(extent.file.clone()).or_insert_with_key(|name| {
-                    is_id(name).then(|| disk.length(name)).flatten().unwrap_or_default()
-                });
+                let length = lengths.entry(extent.file.clone());
+                let length = length.or_insert_with_key(|name| disk.length(name).unwrap_or_default());
                 extent.start.checked_add(extent.bytes).is_some_and(|end| end <= *length)
             });
             if !is_there {

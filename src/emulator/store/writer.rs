@@ -33,9 +33,9 @@ pub(super) struct Writer {
 impl Writer {
     /// Reads what is in the directory, tidies it up, and waits for changes.
     pub(super) fn start(disk: &Arc<Disk>) -> Result<(Arc<Shelves>, Self), StoreError> {
-        let (shelves, mut desk) = Desk::open(disk)?;
+        let (shelves, mut bench) = Workbench::open(disk)?;
         let (sender, jobs) = mpsc::channel();
-        let work = move || desk.work(&jobs);
+        let work = move || bench.work(&jobs);
         let thread = thread::Builder::new().name("emulator-store".to_owned()).spawn(work);
         let thread = thread.map_err(failed("start a thread for", &disk.log()))?;
         Ok((shelves, Self { jobs: Some(sender), thread: Some(thread) }))
@@ -67,7 +67,7 @@ impl Drop for Writer {
 }
 
 /// What the writer works with.
-struct Desk {
+struct Workbench {
     disk: Arc<Disk>,
     shelves: Arc<Shelves>,
     log: Log,
@@ -75,7 +75,7 @@ struct Desk {
     usage: Usage,
 }
 
-impl Desk {
+impl Workbench {
     fn open(disk: &Arc<Disk>) -> Result<(Arc<Shelves>, Self), StoreError> {
         let shelves = Arc::new(Shelves::read(disk)?);
         let mut packs = Packs::new(Arc::clone(disk));
@@ -84,8 +84,8 @@ impl Desk {
         let mut usage = Usage::default();
         shelves.index().values().for_each(|asset| usage.add(&asset.content));
         disk.remove_strays(&usage.names())?;
-        let desk = Self { disk: Arc::clone(disk), shelves: Arc::clone(&shelves), log, packs, usage };
-        Ok((shelves, desk))
+        let bench = Self { disk: Arc::clone(disk), shelves: Arc::clone(&shelves), log, packs, usage };
+        Ok((shelves, bench))
     }
 
     /// Until nobody can send a change any more.
@@ -206,4 +206,69 @@ fn read(disk: &Disk, extent: &Extent) -> Result<axum::body::Bytes, StoreError> {
     let outcome = ContentReader::new(vec![disk.span(extent)]).read_to_end(&mut content);
     outcome.map_err(failed("read", &disk.file(&extent.file)))?;
     Ok(content.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use super::super::{Settings, Store};
+
+    fn lines(dir: &Path) -> usize {
+        fs::read_to_string(dir.join("log")).unwrap().lines().count()
+    }
+
+    async fn add_preset(store: &Store, name: String, value: String) {
+        let add = move |settings: &mut Settings| {
+            let preset = settings.of_mut("c").presets.entry(name).or_default();
+            preset.settings.insert("folder".to_owned(), value);
+            Ok::<_, ()>(())
+        };
+        store.change_settings(add).await.unwrap().unwrap();
+    }
+
+    fn presets(store: &Store) -> usize {
+        store.settings(|settings| settings.of("c").map_or(0, |cloud| cloud.presets.len()))
+    }
+
+    #[tokio::test]
+    async fn changes_that_wait_are_kept_in_one_line_and_each_sees_those_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path().to_owned())).unwrap();
+        let before = lines(dir.path());
+        let (begun, begins) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let first = store.0.writer.perform(move |_| {
+            begun.send(()).unwrap();
+            wait.recv().unwrap();
+        });
+        let rest = async {
+            begins.recv().unwrap();
+            let changes = (0..20).map(|number| add_preset(&store, number.to_string(), String::new()));
+            let release = async { go.send(()).unwrap() };
+            tokio::join!(futures_util::future::join_all(changes), release);
+        };
+        // The first does nothing, so what is in the log came of the others.
+        tokio::join!(async { first.await.unwrap() }, rest);
+        assert_eq!(presets(&store), 20);
+        assert_eq!(lines(dir.path()), before + 1);
+        drop(store);
+        assert_eq!(presets(&Store::open(Some(dir.path().to_owned())).unwrap()), 20);
+    }
+
+    #[tokio::test]
+    async fn a_log_of_which_most_does_not_count_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path().to_owned())).unwrap();
+        for number in 0..12 {
+            add_preset(&store, "large".to_owned(), "x".repeat(1_000_000)).await;
+            add_preset(&store, number.to_string(), String::new()).await;
+            let bytes = fs::metadata(dir.path().join("log")).unwrap().len();
+            assert!(bytes < 7_000_000, "{bytes}");
+        }
+        drop(store);
+        assert_eq!(presets(&Store::open(Some(dir.path().to_owned())).unwrap()), 13);
+    }
 }

@@ -43,7 +43,7 @@ async fn open(backend: &Backend, uri: &Uri, headers: &HeaderMap) -> Result<Respo
     let uploadcare = &backend.uploadcare;
     let key = key(&uploadcare.project.public_key, id.as_str());
     let original = Original::open(&uploadcare.store, &key).await?;
-    let mut response = original.respond(headers).await?;
+    let mut response = original.respond(headers)?;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
     if rest.starts_with("-/") {

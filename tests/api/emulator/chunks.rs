@@ -1,5 +1,7 @@
 //! Uploads in parts.
 
+use futures_util::future::join_all;
+use md5::{Digest as _, Md5};
 use reqwest::Response;
 use serde_json::Value;
 
@@ -61,6 +63,62 @@ async fn parts_may_come_in_any_order_and_again() {
     }
     let last: Value = send_part(&server, "x", &parts[1].0, parts[1].1).await.json().await.unwrap();
     assert_eq!(last["bytes"], file.len());
+    assert_eq!(last["etag"], hex::encode(Md5::digest(&file)));
+    // Across the end of the first part, and across both.
+    for (first, last) in [(PART - 1, PART), (PART - 70_000, PART + 70_000), (1, file.len() - 1)] {
+        let request = server.client.get(server.url("/emulator/image/upload/big.png"));
+        let response = request.header("range", format!("bytes={first}-{last}")).send().await.unwrap();
+        assert!(response.bytes().await.unwrap() == file[first..=last], "{first}-{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_comes_again_with_other_bytes_takes_the_place_of_the_first() {
+    let server = Server::start().await;
+    let file = large_png(3 * PART + 100);
+    let parts = parts(&file, true);
+    let mut other = parts[1].1.to_vec();
+    other.reverse();
+    // At once, and after the part that follows was taken for the next of the first.
+    for (id, order) in [("x", [0, 9, 1, 2, 3]), ("y", [0, 9, 2, 1, 3])] {
+        let mut last = Value::Null;
+        for index in order {
+            let (range, part) =
+                if index == 9 { (&parts[1].0, &other[..]) } else { (&parts[index].0, parts[index].1) };
+            last = send_part(&server, id, range, part).await.json().await.unwrap();
+        }
+        assert_eq!(last["etag"], hex::encode(Md5::digest(&file)), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_change_what_an_upload_becomes() {
+    let server = Server::start().await;
+    let file = large_png(2 * PART + 100);
+    let parts = parts(&file, true);
+    let forged = signed_with(&[("public_id", "big")], "wrong", Algorithm::Sha1, SignatureVersion::V2);
+    send_part(&server, "x", &parts[0].0, parts[0].1).await;
+    let request = server.upload_with(UPLOAD, vec![0; PART], "big.png", &forged);
+    let request = request.header("x-unique-upload-id", "x").header("content-range", &parts[1].0);
+    assert_eq!(request.send().await.unwrap().status(), 401);
+    send_part(&server, "x", &parts[1].0, parts[1].1).await;
+    let last: Value = send_part(&server, "x", &parts[2].0, parts[2].1).await.json().await.unwrap();
+    assert_eq!(last["etag"], hex::encode(Md5::digest(&file)));
+}
+
+#[tokio::test]
+async fn parts_may_come_at_the_same_time() {
+    let server = Server::start().await;
+    let file = large_png(3 * PART + 100);
+    let parts = parts(&file, true);
+    let answers = join_all(parts.iter().map(|(range, part)| send_part(&server, "x", range, part))).await;
+    let mut done = Vec::new();
+    for answer in answers {
+        done.push(answer.json::<Value>().await.unwrap());
+    }
+    let done: Vec<_> = done.iter().filter(|answer| answer["done"] == true).collect();
+    assert_eq!(done.len(), 1);
+    assert_eq!(done[0]["etag"], hex::encode(Md5::digest(&file)));
 }
 
 #[tokio::test]
