@@ -97,6 +97,18 @@ impl Incoming {
         Ok(())
     }
 
+    /// Moves what is in memory to a file.
+    pub(super) fn set_aside(mut self, disk: &Disk) -> Result<Self, StoreError> {
+        for piece in &mut self.pieces {
+            if let Piece::Memory(content) = piece {
+                let mut file = disk.create()?;
+                file.append(content)?;
+                *piece = Piece::File(file.finish(disk.is_durable()));
+            }
+        }
+        Ok(self)
+    }
+
     pub(super) fn into_pieces(self) -> Vec<Piece> {
         self.pieces
     }
@@ -183,6 +195,10 @@ impl IncomingFile {
             return Ok(());
         }
         self.hasher.add_piece(piece);
+        if self.block.is_empty() {
+            // Otherwise it would grow in steps, and be copied with each.
+            self.block.reserve(BLOCK_BYTES + piece.len());
+        }
         self.block.extend_from_slice(piece);
         if self.block.len() > BLOCK_BYTES { self.write_block().await } else { Ok(()) }
     }
@@ -275,7 +291,7 @@ mod tests {
             let one = part(&disk, &first, None).await;
             let two = part(&disk, &second, Some(one.mark())).await;
             let three = part(&disk, end, Some(two.mark())).await;
-            [&one, &two].map(remove_files);
+            [&one, &two].into_iter().for_each(remove_files);
             let whole = Incoming::join(vec![one, two, three]).await.unwrap();
             let md5 = Md5::new().chain_update(&first).chain_update(&second).chain_update(end).finalize();
             assert_eq!(whole.md5().await.unwrap(), hex::encode(md5));

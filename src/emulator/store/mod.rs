@@ -153,6 +153,12 @@ impl Store {
         IncomingFile::new(&self.0.disk, keep_bytes, before)
     }
 
+    /// Makes ready for a long wait what may never become an asset: nothing of it stays in memory.
+    pub(super) async fn set_aside(&self, content: Incoming) -> Result<Incoming, StoreError> {
+        let disk = Arc::clone(&self.0.disk);
+        off_thread(move || content.set_aside(&disk)).await
+    }
+
     /// Puts an upload on the shelf.
     pub(super) async fn put(
         &self,

@@ -108,10 +108,7 @@ impl Workbench {
             self.packs.abandon();
             return Err(failure);
         }
-        for file in batch.files {
-            // Only forgets that it was to be removed.
-            file.keep().map_err(|failure| failed("keep", &failure.path)(failure.error))?;
-        }
+        batch.files.into_iter().for_each(|mut file| file.disable_cleanup(true));
         self.usage.add(&batch.placed);
         self.shelves.apply(batch.changes);
         for asset in batch.released {

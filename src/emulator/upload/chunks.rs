@@ -1,4 +1,4 @@
-//! Uploads that come in parts. A part is kept on disk until all are there; then they are one file.
+//! Uploads that come in parts. A part is kept on disk until all are there; then they are one content, where they lie.
 //!
 //! Parts may come in any order, and again. What is unfinished lives as long as the process, at most a day by the
 //! emulator's clock, and only so many of them at once. Uploads are told apart by cloud, API key and the client's id.

@@ -180,8 +180,9 @@ impl Upload<'_> {
             api_key: account.api_key.clone(),
             id: String::from_utf8_lossy(id.as_bytes()).into_owned(),
         };
-        let Backend { chunks, clock, .. } = self.backend;
-        let progress = chunks.add(&key, position, file.content, clock.now())?;
+        let Backend { chunks, clock, store, .. } = self.backend;
+        let part = store.set_aside(file.content).await?;
+        let progress = chunks.add(&key, position, part, clock.now())?;
         match progress {
             Progress::Unfinished { bytes } => Ok(self.unfinished(bytes)),
             Progress::Complete(parts) => {

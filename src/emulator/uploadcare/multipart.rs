@@ -185,6 +185,7 @@ pub(super) async fn receive_part(
         return Err(PartRefusal::TooLarge);
     }
     let tag = format!("\"{}\"", part.md5().await?);
+    let part = uploadcare.store.set_aside(part).await?;
     if uploadcare.multiparts.put(&id, index, part) {
         Ok((StatusCode::OK, [(ETAG, tag)]).into_response())
     } else {
