@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
             State::Refused(refusal) => Err(refusal),
             State::Content(mut file, pending) => {
                 let last = BASE64.decode(pending).ok().ok_or_else(not_base64)?;
-                file.write(&last).await?;
+                file.write(last.into()).await?;
                 Ok(file.finish().await?)
             }
         }
@@ -124,7 +124,7 @@ async fn write(
     let Ok(decoded) = BASE64.decode(whole) else {
         return Ok(Err(NotBase64));
     };
-    file.write(&decoded).await?;
+    file.write(decoded.into()).await?;
     Ok(Ok(()))
 }
 

@@ -177,7 +177,7 @@ pub(super) async fn receive(
 ) -> Result<Incoming, Refusal> {
     while let Some(piece) = field.chunk().await.map_err(Refusal::Multipart)? {
         backlog.clear();
-        file.write(&piece).await?;
+        file.write(piece).await?;
     }
     Ok(file.finish().await?)
 }

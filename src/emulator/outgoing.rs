@@ -119,7 +119,7 @@ impl Outgoing {
             if got > max_bytes {
                 return Err(Refusal::FileTooLarge { got, maximum: max_bytes });
             }
-            file.write(&piece).await?;
+            file.write(piece).await?;
         }
         Ok((file.finish().await?, name))
     }

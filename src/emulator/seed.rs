@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use axum::body::Bytes;
 use tokio::io::AsyncReadExt as _;
 
 use crate::delivery::{DeliveryType, ResourceType};
@@ -104,6 +105,6 @@ async fn read(backend: &Backend, path: &Path) -> Result<Incoming, Refusal> {
         if length == 0 {
             return Ok(file.finish().await?);
         }
-        file.write(&buffer[..length]).await?;
+        file.write(Bytes::copy_from_slice(&buffer[..length])).await?;
     }
 }

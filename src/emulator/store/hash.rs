@@ -2,13 +2,23 @@
 
 use axum::body::Bytes;
 use md5::{Digest, Md5};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::spawn_blocking;
 
 use super::StoreError;
 
-/// How many blocks may wait to be hashed; whoever brings more waits.
-const MAX_WAITING: usize = 8;
+/// How much may wait to be hashed, in all uploads together; whoever brings more waits. It is enough to go on with while
+/// a client prepares its next part.
+const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// One for the process, because its memory is one.
+static ROOM: Semaphore = Semaphore::const_new(MAX_WAITING_BYTES);
+
+/// How many blocks are hashed in one go.
+const BLOCKS_AT_ONCE: usize = 8;
+
+/// Pieces that are handed on together, as they came: nothing is copied.
+pub(super) type Block = Vec<Bytes>;
 
 /// Hashes what arrives in pieces, which may be gathered to blocks.
 #[derive(Debug)]
@@ -35,7 +45,7 @@ impl Hasher {
     }
 
     /// Takes the pieces since the last block.
-    pub(super) async fn add_block(&mut self, block: Bytes) -> Result<(), StoreError> {
+    pub(super) async fn add_block(&mut self, block: Block) -> Result<(), StoreError> {
         match self {
             Self::Beside(hashing) => hashing.add(block).await,
             Self::AtOnce(md5) => {
@@ -46,7 +56,7 @@ impl Hasher {
     }
 
     /// Ends it; `rest` are the pieces since the last block.
-    pub(super) async fn finish(self, rest: Bytes) -> Result<Hash, StoreError> {
+    pub(super) async fn finish(self, rest: Block) -> Result<Hash, StoreError> {
         match self {
             Self::AtOnce(md5) => Ok(Hash::known(md5)),
             Self::Beside(hashing) => {
@@ -60,9 +70,12 @@ impl Hasher {
 /// Hashes blocks elsewhere.
 #[derive(Debug)]
 pub(super) struct Hashing {
-    blocks: mpsc::Sender<Bytes>,
+    blocks: mpsc::UnboundedSender<Waiting>,
     hash: Hash,
 }
+
+/// A block, and its share of the room.
+type Waiting = (Block, SemaphorePermit<'static>);
 
 /// The hash of what has been fed, once it is known.
 #[derive(Clone, Debug)]
@@ -71,7 +84,7 @@ pub(super) struct Hash(watch::Receiver<Option<Md5>>);
 impl Hashing {
     /// Goes on after what another hash covers.
     fn start(before: Hash) -> Self {
-        let (blocks, waiting) = mpsc::channel(MAX_WAITING);
+        let (blocks, waiting) = mpsc::unbounded_channel();
         let (known, hash) = watch::channel(None);
         tokio::spawn(async move {
             let md5 = hash_all(before.state().await?, waiting).await?;
@@ -81,17 +94,22 @@ impl Hashing {
     }
 
     /// Adds what comes next.
-    async fn add(&self, block: Bytes) -> Result<(), StoreError> {
-        self.blocks.send(block).await.map_err(|_runtime_is_gone| StoreError::ShuttingDown)
+    async fn add(&self, block: Block) -> Result<(), StoreError> {
+        let bytes = block.iter().map(Bytes::len).sum::<usize>().min(MAX_WAITING_BYTES);
+        let share = ROOM.acquire_many(u32::try_from(bytes).unwrap_or(u32::MAX)).await;
+        let waiting = share.map(|share| (block, share)).ok();
+        waiting.and_then(|waiting| self.blocks.send(waiting).ok()).ok_or(StoreError::ShuttingDown)
     }
 }
 
-async fn hash_all(mut md5: Md5, mut waiting: mpsc::Receiver<Bytes>) -> Option<Md5> {
-    let mut blocks: Vec<Bytes> = Vec::new();
-    while waiting.recv_many(&mut blocks, MAX_WAITING).await > 0 {
+async fn hash_all(mut md5: Md5, mut waiting: mpsc::UnboundedReceiver<Waiting>) -> Option<Md5> {
+    let mut blocks: Vec<Waiting> = Vec::new();
+    while waiting.recv_many(&mut blocks, BLOCKS_AT_ONCE).await > 0 {
         let hash = move || {
-            for block in blocks.drain(..) {
-                md5.update(block);
+            for (block, _share) in blocks.drain(..) {
+                for piece in block {
+                    md5.update(piece);
+                }
             }
             (md5, blocks)
         };
@@ -126,10 +144,10 @@ mod tests {
     async fn a_hash_goes_on_after_another_that_is_not_known_yet() {
         let first = Hashing::start(Hash::known(Md5::new()));
         let mut second = Hasher::new(Some(first.hash.clone()));
-        second.add_block(Bytes::from_static(b"c")).await.unwrap();
-        let second = second.finish(Bytes::from_static(b"d")).await.unwrap();
+        second.add_block(vec![Bytes::from_static(b"c")]).await.unwrap();
+        let second = second.finish(vec![Bytes::from_static(b"d")]).await.unwrap();
         for block in ["a", "b"] {
-            first.add(Bytes::from(block)).await.unwrap();
+            first.add(vec![Bytes::from(block)]).await.unwrap();
         }
         let Hashing { hash: first, blocks } = first;
         drop(blocks);
@@ -146,10 +164,10 @@ mod tests {
                 hasher.add_piece(&block[..1]);
                 hasher.add_piece(&block[1..]);
                 md5.update(&block);
-                hasher.add_block(block).await.unwrap();
+                hasher.add_block(vec![block]).await.unwrap();
             }
             hasher.add_piece(b"rest");
-            let hash = hasher.finish(Bytes::from_static(b"rest")).await.unwrap();
+            let hash = hasher.finish(vec![Bytes::from_static(b"rest")]).await.unwrap();
             assert_eq!(
                 hash.hex().await.unwrap(),
                 hex::encode(md5.chain_update("rest").finalize()),

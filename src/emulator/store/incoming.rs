@@ -8,13 +8,12 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use bytes::BytesMut;
 use tempfile::TempPath;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::content::{ContentReader, Span};
 use super::disk::{self, Disk};
-use super::hash::{Hash, Hasher};
+use super::hash::{Block, Hash, Hasher};
 use super::{StoreError, off_thread};
 
 /// How much of the beginning is kept at hand, to tell what kind of file it is.
@@ -22,6 +21,9 @@ const HEAD_BYTES: usize = 4_096;
 
 /// How much is gathered before it is written; what is not larger than that stays in memory.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// The most pieces that are gathered: each may hold on to more memory than it has bytes.
+const BLOCK_PIECES: usize = 256;
 
 /// A content that is complete but belongs to nothing yet; its files are removed when it is dropped.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ pub(in crate::emulator) struct Mark {
 /// A stretch of a content.
 #[derive(Debug)]
 pub(super) enum Piece {
-    Memory(Bytes),
+    Memory(Block),
     File(WrittenFile),
 }
 
@@ -79,9 +81,11 @@ impl Incoming {
     }
 
     fn spans(&self) -> impl Iterator<Item = Span> {
-        self.pieces.iter().map(|piece| match piece {
-            Piece::Memory(content) => Span::Memory(content.clone()),
-            Piece::File(file) => Span::File { path: file.path.to_path_buf(), start: 0, bytes: file.bytes },
+        self.pieces.iter().flat_map(|piece| match piece {
+            Piece::Memory(block) => block.iter().cloned().map(Span::Memory).collect(),
+            Piece::File(file) => {
+                vec![Span::File { path: file.path.to_path_buf(), start: 0, bytes: file.bytes }]
+            }
         })
     }
 
@@ -149,10 +153,10 @@ async fn hash_again(mut hasher: Hasher, mut content: ContentReader) -> Result<Ha
         let (block, rest) =
             content.next_piece(BLOCK_BYTES as u64).await.map_err(disk::failed("read", "a part".as_ref()))?;
         if block.is_empty() {
-            return hasher.finish(block).await;
+            return hasher.finish(Vec::new()).await;
         }
         hasher.add_piece(&block);
-        hasher.add_block(block).await?;
+        hasher.add_block(vec![block]).await?;
         content = rest;
     }
 }
@@ -165,7 +169,8 @@ pub(in crate::emulator) struct IncomingFile {
     bytes: u64,
     head: Vec<u8>,
     /// What is not written yet.
-    block: BytesMut,
+    block: Block,
+    block_bytes: usize,
     file: Option<NewFile>,
     hasher: Hasher,
     after: Option<PartId>,
@@ -179,7 +184,8 @@ impl IncomingFile {
             keep_bytes,
             bytes: 0,
             head: Vec::new(),
-            block: BytesMut::new(),
+            block: Vec::new(),
+            block_bytes: 0,
             file: None,
             after: before.as_ref().map(|mark| mark.id),
             hasher: Hasher::new(before.map(|mark| mark.hash)),
@@ -187,29 +193,28 @@ impl IncomingFile {
     }
 
     /// Appends `piece`, unless the content is too large already: then it is only counted.
-    pub(in crate::emulator) async fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::emulator) async fn write(&mut self, piece: Bytes) -> Result<(), StoreError> {
         let missing = HEAD_BYTES.saturating_sub(self.head.len());
-        self.head.extend(piece.iter().take(missing));
+        self.head.extend_from_slice(&piece[..missing.min(piece.len())]);
         self.bytes += piece.len() as u64;
         if self.bytes > self.keep_bytes {
             return Ok(());
         }
-        self.hasher.add_piece(piece);
-        if self.block.is_empty() {
-            // Otherwise it would grow in steps, and be copied with each.
-            self.block.reserve(BLOCK_BYTES + piece.len());
-        }
-        self.block.extend_from_slice(piece);
-        if self.block.len() > BLOCK_BYTES { self.write_block().await } else { Ok(()) }
+        self.hasher.add_piece(&piece);
+        self.block_bytes += piece.len();
+        self.block.push(piece);
+        let is_full = self.block_bytes > BLOCK_BYTES || self.block.len() > BLOCK_PIECES;
+        if is_full { self.write_block().await } else { Ok(()) }
     }
 
     async fn write_block(&mut self) -> Result<(), StoreError> {
-        let block = self.block.split().freeze();
+        self.block_bytes = 0;
+        let block = std::mem::take(&mut self.block);
         self.hasher.add_block(block.clone()).await?;
         self.append(block).await
     }
 
-    async fn append(&mut self, block: Bytes) -> Result<(), StoreError> {
+    async fn append(&mut self, block: Block) -> Result<(), StoreError> {
         let (disk, file) = (Arc::clone(&self.disk), self.file.take());
         let write = move || {
             let mut file = file.map_or_else(|| disk.create(), Ok)?;
@@ -222,7 +227,7 @@ impl IncomingFile {
 
     /// Ends the content.
     pub(in crate::emulator) async fn finish(mut self) -> Result<Incoming, StoreError> {
-        let rest = self.block.split().freeze();
+        let rest = std::mem::take(&mut self.block);
         if self.file.is_some() {
             self.append(rest.clone()).await?;
         }
@@ -249,9 +254,12 @@ impl NewFile {
         Self { name, path, file, bytes: 0 }
     }
 
-    fn append(&mut self, block: &[u8]) -> Result<(), StoreError> {
-        self.bytes += block.len() as u64;
-        self.file.write_all(block).map_err(disk::failed("write", &self.path))
+    fn append(&mut self, block: &[Bytes]) -> Result<(), StoreError> {
+        for piece in block {
+            self.bytes += piece.len() as u64;
+            self.file.write_all(piece).map_err(disk::failed("write", &self.path))?;
+        }
+        Ok(())
     }
 
     /// Ends the file. Syncing begins at once, so that it goes on while other parts arrive.
@@ -271,7 +279,7 @@ mod tests {
     async fn part(disk: &Arc<Disk>, bytes: &[u8], before: Option<Mark>) -> Incoming {
         let mut file = IncomingFile::new(disk, u64::MAX, before);
         for piece in bytes.chunks(10_000) {
-            file.write(piece).await.unwrap();
+            file.write(Bytes::copy_from_slice(piece)).await.unwrap();
         }
         file.finish().await.unwrap()
     }

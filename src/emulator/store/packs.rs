@@ -4,10 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-
 use super::content::Extent;
 use super::disk::{Disk, failed};
+use super::hash::Block;
 use super::{StoreError, random_id};
 
 /// A file that is longer gets no more contents: it can go as soon as none of those in it is wanted any more.
@@ -27,7 +26,7 @@ struct Pack {
     file: Option<File>,
     /// With what is not written yet.
     bytes: u64,
-    unwritten: Vec<Bytes>,
+    unwritten: Block,
 }
 
 impl Packs {
@@ -36,16 +35,17 @@ impl Packs {
     }
 
     /// Says where a content will be once everything is written.
-    pub(super) fn place(&mut self, content: Bytes) -> Extent {
+    pub(super) fn place(&mut self, content: Block) -> Extent {
         let pack = self.current.get_or_insert_with(|| Pack {
             name: random_id(),
             file: None,
             bytes: 0,
             unwritten: Vec::new(),
         });
-        let extent = Extent { file: pack.name.clone(), start: pack.bytes, bytes: content.len() as u64 };
+        let bytes = content.iter().map(|piece| piece.len() as u64).sum();
+        let extent = Extent { file: pack.name.clone(), start: pack.bytes, bytes };
         pack.bytes += extent.bytes;
-        pack.unwritten.push(content);
+        pack.unwritten.extend(content);
         extent
     }
 
@@ -65,8 +65,8 @@ impl Packs {
                 .open(&path)
                 .map_err(failed("create", &path))?,
         };
-        for content in pack.unwritten.drain(..) {
-            file.write_all(&content).map_err(failed("write", &path))?;
+        for piece in pack.unwritten.drain(..) {
+            file.write_all(&piece).map_err(failed("write", &path))?;
         }
         self.disk.sync(&file, &path)?;
         pack.file = Some(file);

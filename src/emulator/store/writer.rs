@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
+use axum::body::Bytes;
 use tokio::sync::oneshot;
 
 use super::content::{ContentReader, Extent};
@@ -191,14 +192,14 @@ fn repack(disk: &Disk, shelves: &Shelves, packs: &mut Packs) -> Result<(), Store
         }
         let asset = Arc::make_mut(asset);
         for extent in asset.content.iter_mut().filter(|extent| wanted.contains_key(&extent.file)) {
-            *extent = packs.place(read(disk, extent)?);
+            *extent = packs.place(vec![read(disk, extent)?]);
             packs.write()?;
         }
     }
     disk.sync_files()
 }
 
-fn read(disk: &Disk, extent: &Extent) -> Result<axum::body::Bytes, StoreError> {
+fn read(disk: &Disk, extent: &Extent) -> Result<Bytes, StoreError> {
     let mut content = Vec::new();
     let outcome = ContentReader::new(vec![disk.span(extent)]).read_to_end(&mut content);
     outcome.map_err(failed("read", &disk.file(&extent.file)))?;

@@ -127,7 +127,7 @@ impl Group {
             let _ = writeln!(text, "{} {}", member.id, member.effects);
         }
         let mut content = uploadcare.store.incoming(MAX_TEXT_BYTES, None);
-        content.write(text.as_bytes()).await?;
+        content.write(text.into()).await?;
         let content = content.finish().await?;
         let description =
             NewFile::of(&Fields::default(), self.id.clone(), None).describe(&content, self.created_at);

@@ -178,7 +178,7 @@ pub(super) async fn receive_part(
     let mut file = uploadcare.store.incoming(limit, None);
     let mut body = request.into_body().into_data_stream();
     while let Some(piece) = body.next().await {
-        file.write(&piece.map_err(|_source| PartRefusal::BrokeOff)?).await?;
+        file.write(piece.map_err(|_source| PartRefusal::BrokeOff)?).await?;
     }
     let part = file.finish().await?;
     if part.bytes > limit {
