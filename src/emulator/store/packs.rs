@@ -49,11 +49,11 @@ impl Packs {
         extent
     }
 
-    /// Writes what was placed and waits until the disk has it. Says whether a file is new. After a failure nothing that
-    /// was placed counts, and a new file takes what comes.
-    pub(super) fn write(&mut self) -> Result<bool, StoreError> {
+    /// Writes what was placed and waits until the disk has it, under its name. After a failure nothing that was placed
+    /// counts, and a new file takes what comes.
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
         let Some(mut pack) = self.current.take_if(|pack| !pack.unwritten.is_empty()) else {
-            return Ok(false);
+            return Ok(());
         };
         let is_new = pack.file.is_none();
         let path = self.disk.file(&pack.name);
@@ -69,18 +69,16 @@ impl Packs {
             file.write_all(&piece).map_err(failed("write", &path))?;
         }
         self.disk.sync(&file, &path)?;
+        if is_new {
+            self.disk.sync_files()?;
+        }
         pack.file = Some(file);
         self.current = Some(pack).filter(|pack| pack.bytes < MAX_PACK_BYTES);
-        Ok(is_new)
+        Ok(())
     }
 
-    /// Forgets the file with this name, which is about to be removed, and what was to go into it.
+    /// Forgets the file with this name, which is about to be removed.
     pub(super) fn let_go(&mut self, name: &str) {
         self.current.take_if(|pack| pack.name == name);
-    }
-
-    /// Forgets what was placed and is not to be written.
-    pub(super) fn abandon(&mut self) {
-        self.current = None;
     }
 }

@@ -105,9 +105,12 @@ impl Workbench {
 
     /// Contents first, then their names, then the log: from then on it is so.
     fn keep(&mut self, batch: Batch) -> Result<(), StoreError> {
-        if let Err(failure) = self.write(&batch) {
-            self.packs.abandon();
-            return Err(failure);
+        self.packs.write()?;
+        if !batch.files.is_empty() {
+            self.disk.sync_files()?;
+        }
+        if !batch.changes.is_empty() {
+            self.log.append(&batch.changes)?;
         }
         batch.files.into_iter().for_each(|mut file| file.disable_cleanup(true));
         self.usage.add(&batch.placed);
@@ -119,14 +122,6 @@ impl Workbench {
             self.shorten_log();
         }
         Ok(())
-    }
-
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let has_new_pack = self.packs.write()?;
-        if has_new_pack || !batch.files.is_empty() {
-            self.disk.sync_files()?;
-        }
-        if batch.changes.is_empty() { Ok(()) } else { self.log.append(&batch.changes) }
     }
 
     /// Removes the files of a content that nobody else uses.
@@ -196,7 +191,7 @@ fn repack(disk: &Disk, shelves: &Shelves, packs: &mut Packs) -> Result<(), Store
             packs.write()?;
         }
     }
-    disk.sync_files()
+    Ok(())
 }
 
 fn read(disk: &Disk, extent: &Extent) -> Result<Bytes, StoreError> {

@@ -70,9 +70,10 @@ pub(super) fn svg() -> Vec<u8> {
     b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec()
 }
 
-/// A PNG blown up to `bytes` with zeros behind its end.
+/// A PNG blown up to `bytes` with numbers behind its end, so that no stretch is like another.
 pub(super) fn large_png(bytes: usize) -> Vec<u8> {
     let mut png = png();
-    png.resize(bytes, 0);
+    png.extend((0_u32..).flat_map(u32::to_le_bytes).take(bytes.saturating_sub(png.len())));
+    png.truncate(bytes);
     png
 }
