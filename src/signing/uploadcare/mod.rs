@@ -1,4 +1,5 @@
-//! Uploadcare's signatures: uploads and webhooks here; REST calls, delivery URLs and upload tokens in files of their own.
+//! Uploadcare's signatures: uploads and webhooks here; REST calls, delivery URLs, upload tokens and
+//! labels in files of their own.
 //!
 //! ```text
 //! signature      = hex(HMAC-SHA256(secret key as text, expire))       expire: Unix seconds as decimal text
@@ -8,10 +9,12 @@
 //! Source: <https://uploadcare.com/docs/security/secure-uploads/>, <https://uploadcare.com/docs/webhooks/>.
 
 mod delivery;
+mod label;
 mod rest;
 mod token;
 
 pub use delivery::{DeliveryKey, DeliveryRefusal, NotADeliveryKey};
+pub use label::UploadLabel;
 pub use rest::RestRequest;
 pub use token::{UploadToken, bearer_token};
 
