@@ -168,6 +168,7 @@ impl AppState {
         Settling {
             ledger: self.ledger.clone(),
             admin: self.cloudinary.admin.clone(),
+            files: self.uploadcare.as_ref().map(|uploadcare| uploadcare.rest.clone()),
             clock: self.clock.clone(),
         }
     }

@@ -27,7 +27,7 @@ use crate::state::AppState;
 /// The most bytes of a body: 1,000 URLs of 1,000 characters.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long the provider may take, retries included.
-const TIME_LIMIT: Duration = Duration::from_secs(25);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(25);
 
 /// How long the whole request may take: the only one that waits for others.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
@@ -96,13 +96,16 @@ pub(super) async fn delete(
     let assets = items.iter().filter_map(|item| item.target.asset().cloned());
     let (owned, others) = ownership::split(&app, &caller, assets).await?;
     let files = items.iter().filter_map(|item| item.target.file().cloned()).collect();
-    let (mut reports, batches) = tokio::join!(
+    let (own_files, other_files) = ownership::split_files(&app, &caller, files).await?;
+    let (mut reports, mut batches) = tokio::join!(
         app.cloudinary.admin.delete(&owned, TIME_LIMIT),
-        delete_uploadcare::delete(&app, &caller, files, TIME_LIMIT),
+        delete_uploadcare::delete(&app, &own_files),
     );
     ownership::note_deletions(&app, &caller, &reports, &request_id).await;
+    ownership::note_file_deletions(&app, &caller, &batches, &request_id).await;
     // What is not the caller's is answered as if it were not there, and the provider is not asked.
     reports.extend(BatchReport::all_not_found(&others));
+    batches.extend(delete_uploadcare::not_there(other_files));
     let failed = reports.iter().any(|report| report.error.is_some());
     let items_asked = items.len();
     let response = DeleteFilesResponse::new(items, reports, batches);

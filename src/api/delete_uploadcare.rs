@@ -1,12 +1,11 @@
 //! The Uploadcare half of `/delete-files`: which items are meant for it, and what became of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::auth::Caller;
+use super::delete_files::TIME_LIMIT;
 use crate::delivery::uploadcare::{CdnUrlError, FileId};
 use crate::providers::uploadcare::{FileBatch, FileOutcome};
 use crate::state::{AppState, Uploadcare};
@@ -57,20 +56,17 @@ pub(super) fn parse(
     Ok((url.to_owned(), file))
 }
 
-/// Deletes the files that the caller reaches; the others are answered as if they were not there.
-///
-/// Nothing in an Uploadcare URL tells whose a file is, so that only callers who reach everything may delete.
-pub(super) async fn delete(
-    app: &AppState,
-    caller: &Caller,
-    files: Vec<FileId>,
-    limit: Duration,
-) -> Vec<FileBatch> {
+/// Deletes files of the caller's.
+pub(super) async fn delete(app: &AppState, files: &[FileId]) -> Vec<FileBatch> {
     match &app.uploadcare {
-        Some(uploadcare) if caller.reaches_everything() => uploadcare.rest.delete(&files, limit).await,
-        _ if files.is_empty() => Vec::new(),
-        _ => vec![FileBatch::all_not_found(files.into_iter().collect::<BTreeSet<_>>())],
+        Some(uploadcare) => uploadcare.rest.delete(files, TIME_LIMIT).await,
+        None => Vec::new(),
     }
+}
+
+/// The report on files that are not the caller's: they are answered as if they were not there.
+pub(super) fn not_there(files: Vec<FileId>) -> Option<FileBatch> {
+    (!files.is_empty()).then(|| FileBatch::all_not_found(files))
 }
 
 impl From<FileBatch> for FilesResponse {

@@ -64,7 +64,8 @@ pub(super) async fn create(
     if let Some(url) = query.file_url()? {
         let lifetime_seconds = parse_lifetime(query.expires_in.as_deref())?;
         let now = app.clock.now();
-        let url = download_uploadcare::sign(&app, &caller, url, now.plus(lifetime_seconds))?;
+        let expires_at = now.plus(lifetime_seconds);
+        let url = download_uploadcare::sign(&app, &caller, url, expires_at, &request_id).await?;
         return Ok(ApiJson(DownloadResponse::new(url, lifetime_seconds, now)));
     }
     let download = Download::try_from(query)?;

@@ -166,7 +166,7 @@ fn check_unused(entry: &Entry) -> Result<(), ApiError> {
 }
 
 impl QuotaLine {
-    fn of(quota: &QuotaUse) -> (&'static str, Self) {
+    pub(super) fn of(quota: &QuotaUse) -> (&'static str, Self) {
         let QuotaUse { measure, limit, used, resets_at } = *quota;
         (measure.as_str(), Self { limit, remaining: limit.saturating_sub(used), resets_at })
     }

@@ -17,6 +17,7 @@ mod standing;
 mod upload_signature;
 mod uploadcare_signature;
 mod uploads;
+mod webhook_uploadcare;
 mod webhooks;
 
 pub use authentication::{Authentication, Tokens};
@@ -42,6 +43,7 @@ pub const PATHS: &[&str] = &[
     "/uploads/{id}/confirm",
     "/callers/{sub}/assets",
     "/webhooks/cloudinary",
+    "/webhooks/uploadcare",
     "/explain",
     "/livez",
     "/readyz",
@@ -61,6 +63,7 @@ pub fn routes() -> Router<AppState> {
         .route("/uploads/{id}/confirm", post(uploads::confirm))
         .route("/callers/{sub}/assets", delete(callers::erase))
         .route("/webhooks/cloudinary", post(webhooks::cloudinary))
+        .route("/webhooks/uploadcare", post(webhook_uploadcare::take_in))
         .route("/explain", post(explain::create))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

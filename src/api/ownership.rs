@@ -5,9 +5,12 @@ use super::ApiError;
 use super::extract::RequestId;
 use crate::auth::Caller;
 use crate::delivery::AssetAddress;
-use crate::ledger::{Deleted, Event, Happening, target};
+use crate::delivery::uploadcare::FileId;
+use crate::ledger::{Deleted, Event, Happening, LedgerError, file_target, target};
 use crate::profiles::UploadId;
 use crate::providers::cloudinary::{BatchReport, Outcome};
+use crate::providers::uploadcare::FileBatch;
+use crate::settling::gone;
 use crate::state::AppState;
 
 /// Whether `asset` is the caller's.
@@ -43,16 +46,48 @@ pub(super) async fn split(
     Ok((owned, others))
 }
 
+/// The same for files at Uploadcare, of which the ledger alone knows whose they are.
+pub(super) async fn split_files(
+    app: &AppState,
+    caller: &Caller,
+    files: Vec<FileId>,
+) -> Result<(Vec<FileId>, Vec<FileId>), ApiError> {
+    let has_ledger = app.profiles().need_the_ledger();
+    match caller.subject() {
+        _ if caller.reaches_everything() => Ok((files, Vec::new())),
+        Some(subject) if has_ledger && !files.is_empty() => {
+            let theirs = app.ledger.owned_files(subject, files.iter()).await?;
+            Ok(files.into_iter().partition(|file| theirs.contains(file)))
+        }
+        _ => Ok((Vec::new(), files)),
+    }
+}
+
 /// Notes a link in the audit.
 pub(super) fn note_download(app: &AppState, caller: &Caller, asset: &AssetAddress, request_id: &RequestId) {
+    let upload_id = UploadId::of_public_id(asset.public_id.as_str());
+    note_link(app, caller, (upload_id, &target(asset)), request_id);
+}
+
+/// The same for a file at Uploadcare.
+pub(super) fn note_file_download(app: &AppState, caller: &Caller, file: &FileId, request_id: &RequestId) {
+    note_link(app, caller, (None, &file_target(file)), request_id);
+}
+
+fn note_link(
+    app: &AppState,
+    caller: &Caller,
+    (upload_id, target): (Option<UploadId>, &str),
+    request_id: &RequestId,
+) {
     if !app.profiles().need_the_ledger() {
         return;
     }
     let event = Event {
         at: app.clock.now(),
         subject: caller.subject().unwrap_or_default(),
-        upload_id: UploadId::of_public_id(asset.public_id.as_str()),
-        target: &target(asset),
+        upload_id,
+        target,
         detail: None,
         request_id: request_id.as_str(),
     };
@@ -78,8 +113,28 @@ pub(super) async fn note_deletions(
     }
     let subject = caller.subject().unwrap_or_default();
     let noted = app.ledger.deleted(&gone, app.clock.now(), subject, request_id.as_str()).await;
+    log_unnoted(noted, gone.len(), subject, request_id);
+}
+
+/// The same for files at Uploadcare. What was not there either is marked, so that the ledger forgets whose it was.
+pub(super) async fn note_file_deletions(
+    app: &AppState,
+    caller: &Caller,
+    batches: &[FileBatch],
+    request_id: &RequestId,
+) {
+    let gone = gone(batches);
+    if gone.is_empty() || !app.profiles().need_the_ledger() {
+        return;
+    }
+    let subject = caller.subject().unwrap_or_default();
+    let noted = app.ledger.files_deleted(&gone, app.clock.now(), subject, request_id.as_str()).await;
+    log_unnoted(noted, gone.len(), subject, request_id);
+}
+
+fn log_unnoted(noted: Result<(), LedgerError>, deleted: usize, subject: &str, request_id: &RequestId) {
     if let Err(error) = noted {
-        let (deleted, request_id) = (gone.len(), request_id.as_str());
+        let request_id = request_id.as_str();
         tracing::error!(%error, deleted, subject, request_id, "deletions are not in the audit");
     }
 }

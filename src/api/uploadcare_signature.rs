@@ -2,6 +2,11 @@
 //!
 //! The answer has no envelope, because the component reads the top level, and it has both spellings of its fields that
 //! the provider's examples use.
+//!
+//! Under a profile that asks for the ledger there is a label too, as the metadata that clients are to send along: it tells
+//! whose an upload is once the provider tells of it. Nothing is kept of a signature itself.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,11 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::extract::{ApiQuery, NoStoreJson};
+use super::granting::QuotaLine;
 use crate::auth::Caller;
-use crate::profiles::{TokenLimits, UploadcareGrant};
+use crate::clock::UnixSeconds;
+use crate::profiles::{FileOwner, Reservation, TokenLimits, UploadcareGrant};
 use crate::signing::Signature;
-use crate::signing::uploadcare::{UploadToken, bearer_token, upload_signature};
+use crate::signing::uploadcare::{UploadLabel, UploadToken, bearer_token, upload_signature};
 use crate::state::{AppState, Uploadcare};
+
+/// The key under which the label stands in a file's metadata.
+pub(super) const LABEL_KEY: &str = "countersign";
 
 /// What a client asks for.
 #[derive(Debug, Deserialize)]
@@ -41,6 +51,31 @@ struct TokenResponse {
     expire: String,
 }
 
+/// Either of the two, and what a client sends along.
+#[derive(Debug, Serialize)]
+struct UploadcareResponse {
+    #[serde(flatten)]
+    signed: Signed,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    quota: BTreeMap<&'static str, QuotaLine>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Signed {
+    Signature(SignatureResponse),
+    Token(TokenResponse),
+}
+
+/// What is asked of the ledger before a signature is given.
+struct Asked {
+    subject: String,
+    profile: String,
+    reservations: Vec<Reservation>,
+}
+
 /// Signs uploads for the caller, under a profile.
 pub(super) async fn create(
     State(app): State<AppState>,
@@ -48,13 +83,46 @@ pub(super) async fn create(
     ApiQuery(query): ApiQuery<UploadcareQuery>,
 ) -> Result<Response, ApiError> {
     let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
-    let profiles = app.profiles();
-    let profile = profiles.uploadcare(query.profile.as_deref())?;
-    let grant = profile.grant(&caller, app.clock.now())?;
-    Ok(match &grant.token {
-        None => NoStoreJson(SignatureResponse::sign(&grant, uploadcare)).into_response(),
-        Some(limits) => NoStoreJson(TokenResponse::sign(&grant, limits, &caller, uploadcare)).into_response(),
-    })
+    let now = app.clock.now();
+    let (mut response, asked) = {
+        let profiles = app.profiles();
+        let grant = profiles.uploadcare(query.profile.as_deref())?.grant(&caller, now)?;
+        (UploadcareResponse::sign(&grant, &caller, uploadcare), grant.owner.map(Asked::of))
+    };
+    if let Some(Asked { subject, profile, reservations }) = asked {
+        let quotas = app.ledger.room(&subject, &profile, &reservations).await;
+        let quotas = quotas.map_err(|error| ApiError::of_issue(error, now))?;
+        response.quota = quotas.iter().map(QuotaLine::of).collect();
+    }
+    Ok(NoStoreJson(response).into_response())
+}
+
+impl UploadcareResponse {
+    fn sign(grant: &UploadcareGrant<'_>, caller: &Caller, uploadcare: &Uploadcare) -> Self {
+        let label = grant.owner.as_ref().map(|owner| seal(owner, grant.expires_at, uploadcare));
+        let signed = match &grant.token {
+            None => Signed::Signature(SignatureResponse::sign(grant, uploadcare)),
+            Some(limits) => Signed::Token(TokenResponse::sign(grant, limits, caller, uploadcare)),
+        };
+        let metadata = label.map(|label| (LABEL_KEY, label)).into_iter().collect();
+        Self { signed, metadata, quota: BTreeMap::new() }
+    }
+}
+
+fn seal(owner: &FileOwner<'_>, expires_at: UnixSeconds, uploadcare: &Uploadcare) -> String {
+    let label = UploadLabel {
+        subject: owner.subject.clone(),
+        profile: owner.profile.to_owned(),
+        expires_at: expires_at.0,
+    };
+    label.seal(&uploadcare.secret_key)
+}
+
+impl Asked {
+    fn of(owner: FileOwner<'_>) -> Self {
+        let FileOwner { subject, profile, reservations, .. } = owner;
+        Self { subject, profile: profile.to_owned(), reservations }
+    }
 }
 
 impl SignatureResponse {

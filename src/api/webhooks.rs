@@ -27,9 +27,9 @@ const MAX_AHEAD_SECONDS: i64 = 300;
 /// How many notifications are remembered, so that one that comes again is answered without a look at the ledger.
 const REMEMBERED: usize = 10_000;
 
-/// Notifications that were taken in, by a hash of signature and time.
+/// Notifications that were taken in, by a hash of what makes each one: signature and time, or a file's id.
 #[derive(Debug)]
-pub struct SeenNotifications(Cache<[u8; 32], ()>);
+pub struct SeenNotifications(pub(super) Cache<[u8; 32], ()>);
 
 impl Default for SeenNotifications {
     fn default() -> Self {
@@ -92,7 +92,7 @@ pub(super) async fn cloudinary(
     Ok(answer(outcome))
 }
 
-const fn answer(outcome: &'static str) -> ApiJson<HeardResponse> {
+pub(super) const fn answer(outcome: &'static str) -> ApiJson<HeardResponse> {
     ApiJson(HeardResponse { outcome })
 }
 
@@ -130,7 +130,8 @@ async fn take_in(app: &AppState, body: &[u8], request_id: &str) -> Result<&'stat
         Ok(Notification::Upload(_) | Notification::Other) | Err(_) => Heard::Unknown,
     };
     Ok(match heard {
-        Heard::Settled => "settled",
+        // The sweep tries again to delete what is left.
+        Heard::Settled | Heard::Undeleted => "settled",
         Heard::Known => "known",
         Heard::Unknown => "ignored",
     })

@@ -55,7 +55,7 @@ pub(super) fn run(command: &SweepCommand) -> anyhow::Result<Answer> {
     let swept = runtime()?.block_on(async {
         let clock = Clock::system();
         let admin = AdminApi::new(&account, clock.clone())?;
-        let settling = Settling { ledger: Ledger::new(&ledger)?, admin, clock };
+        let settling = Settling { ledger: Ledger::new(&ledger)?, admin, files: None, clock };
         anyhow::Ok(settling.sweep(command.dry_run).await?)
     })?;
     print(&swept)

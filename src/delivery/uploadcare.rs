@@ -14,6 +14,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Authority, BadAuthority};
@@ -26,7 +27,8 @@ const SHARED_HOST: &str = "ucarecdn.com";
 const PREFIX_LENGTH: usize = 10;
 
 /// A file's id: a UUID in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct FileId(String);
 
 /// Text that is not a file's id.

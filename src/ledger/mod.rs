@@ -7,12 +7,16 @@
 //! expired ──▶ used | rejected      an upload that had begun in time came late
 //! ```
 //!
+//! A file at Uploadcare has no grant of its own, because a signature there binds nothing but the time: the ledger keeps it
+//! from the moment at which the provider tells of it.
+//!
 //! Every change of one grant is one transaction with what it does to quotas and the audit. SQLite by default; PostgreSQL,
 //! or what speaks its protocol, where several replicas share it. Nothing is opened before the first grant needs it.
 
 mod audit;
 mod database;
 mod entry;
+mod files;
 mod issue;
 mod opening;
 mod quota;
@@ -29,6 +33,7 @@ use tokio::sync::mpsc;
 
 pub use audit::{AuditLine, Event, Happening};
 pub use entry::{Entry, SettledBy, State};
+pub use files::{DeletedFile, RecordedFile, UploadedFile, file_target};
 pub use issue::Issue;
 pub use quota::{QuotaExceeded, QuotaUse};
 pub use read::Page;

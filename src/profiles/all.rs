@@ -62,7 +62,12 @@ impl Profiles {
 
     /// Whether any profile needs the ledger.
     pub fn need_the_ledger(&self) -> bool {
-        self.iter().any(Profile::is_tracked)
+        self.iter().any(Profile::is_tracked) || self.need_webhooks()
+    }
+
+    /// Whether any profile is settled by what Uploadcare tells of its own accord.
+    pub fn need_webhooks(&self) -> bool {
+        self.iter_uploadcare().any(|profile| profile.terms().is_some())
     }
 
     /// How many profiles there are.

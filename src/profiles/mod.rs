@@ -3,6 +3,7 @@
 mod all;
 mod approve;
 mod file;
+mod file_terms;
 mod lifetime;
 mod parameters;
 mod quota;
@@ -26,6 +27,7 @@ use crate::signing::{ParamValue, Params};
 
 pub use all::{ProfileNotFound, Profiles};
 pub use file::ProfilesFileError;
+pub use file_terms::FileTerms;
 pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
 pub use quota::{Limit, Period, Window};
 pub use refusal::Refusal;
@@ -36,7 +38,7 @@ pub use terms::{StoredFile, Terms};
 use tracking::Tracking;
 pub use tracking::{Measure, Reservation, Tracked};
 pub use upload_id::{NotAnUploadId, UploadId};
-pub use uploadcare::{TokenLimits, UploadcareGrant, UploadcareProfile};
+pub use uploadcare::{FileOwner, TokenLimits, UploadcareGrant, UploadcareProfile};
 
 /// The name of the profile that is used when a request names none.
 pub const DEFAULT_PROFILE: &str = "default";

@@ -6,13 +6,19 @@
 //! operations  1 … 100000                       with tokens only: how many files one lets in
 //! paths       ["/base/", "/multipart/*"]       with tokens only: what one opens
 //! scopes      ["upload:NAME"]                  what a caller must hold
+//! owned       true | false                     whether the ledger keeps whose each file is
+//! max_bytes   "10MB"                           what is larger is deleted; asks for the ledger too
+//! quota       { uploads = "20/day", bytes = "200MB/day" }                 the same for what is over it
 //! ```
 //!
-//! A signature binds nothing but the time, so that there is nothing else to fix.
+//! A signature binds nothing but the time. What the last three ask for is carried by a label that clients send along in
+//! the upload's metadata, and settled when the provider tells of the file.
 
 use serde::Deserialize;
 
-use super::Refusal;
+use super::file_terms::FileTerms;
+use super::quota::{NotALimit, NotASize, QuotaText};
+use super::{Refusal, Reservation};
 use crate::auth::{Caller, Scope};
 use crate::clock::UnixSeconds;
 
@@ -40,6 +46,9 @@ pub(super) struct UploadcareText {
     #[serde(default)]
     paths: Vec<String>,
     pub(super) scopes: Option<Vec<String>>,
+    pub(super) owned: Option<bool>,
+    pub(super) max_bytes: Option<String>,
+    pub(super) quota: Option<QuotaText>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -59,6 +68,8 @@ pub struct UploadcareProfile {
     mode: Mode,
     operations: Option<u32>,
     paths: Vec<String>,
+    /// What the ledger holds its files to; without it nobody knows of them.
+    terms: Option<FileTerms>,
 }
 
 /// One permission to upload to Uploadcare.
@@ -70,6 +81,21 @@ pub struct UploadcareGrant<'a> {
     pub expires_at: UnixSeconds,
     /// Set for a token, with what restricts it; absent for a signature.
     pub token: Option<TokenLimits<'a>>,
+    /// Set where the ledger is to know of the files.
+    pub owner: Option<FileOwner<'a>>,
+}
+
+/// Whose the files of a grant will be, and what they are held to.
+#[derive(Clone, Debug)]
+pub struct FileOwner<'a> {
+    /// The caller; empty where callers are not told apart.
+    pub subject: String,
+    /// The profile.
+    pub profile: &'a str,
+    /// What the files are held to.
+    pub terms: &'a FileTerms,
+    /// What one more file, of whatever size, takes of quotas.
+    pub reservations: Vec<Reservation>,
 }
 
 /// What restricts a token.
@@ -92,6 +118,12 @@ pub(super) enum UploadcareProfileError {
     SignatureWithPaths,
     #[error("must be 1 to {MAX_OPERATIONS}")]
     Operations,
+    #[error(transparent)]
+    Size(#[from] NotASize),
+    #[error("{1}")]
+    Limit(&'static str, NotALimit),
+    #[error("must not be false with max_bytes or quota: what is nobody's cannot be counted")]
+    Unowned,
     #[error("must be at most {MAX_PATHS} paths such as /base/ or /multipart/*, with `*` as a whole segment")]
     Paths,
 }
@@ -103,6 +135,9 @@ impl UploadcareProfileError {
             Self::Lifetime(_) => "expires_in",
             Self::SignatureWithOperations | Self::Operations => "operations",
             Self::SignatureWithPaths | Self::Paths => "paths",
+            Self::Size(_) => "max_bytes",
+            Self::Limit(key, _) => key,
+            Self::Unowned => "owned",
         }
     }
 }
@@ -117,6 +152,7 @@ impl UploadcareProfile {
             mode: Mode::Signature,
             operations: None,
             paths: Vec::new(),
+            terms: None,
         }
     }
 
@@ -134,6 +170,7 @@ impl UploadcareProfile {
             mode: text.mode,
             operations: text.operations,
             paths: text.paths.clone(),
+            terms: FileTerms::read(text)?,
         })
     }
 
@@ -152,6 +189,11 @@ impl UploadcareProfile {
         self.mode == Mode::Signature && self.lifetime_seconds <= COMPONENT_THRESHOLD_SECONDS
     }
 
+    /// What the ledger holds its files to, if it is to know of them.
+    pub const fn terms(&self) -> Option<&FileTerms> {
+        self.terms.as_ref()
+    }
+
     /// Grants `caller` uploads from `now` on, or says why not.
     pub fn grant(&self, caller: &Caller, now: UnixSeconds) -> Result<UploadcareGrant<'_>, Refusal> {
         self.admit(caller)?;
@@ -160,6 +202,12 @@ impl UploadcareProfile {
             issued_at: now,
             expires_at: now.plus(self.lifetime_seconds),
             token: (self.mode == Mode::Token).then_some(limits),
+            owner: self.terms.as_ref().map(|terms| FileOwner {
+                subject: caller.subject().unwrap_or_default().to_owned(),
+                profile: &self.name,
+                reservations: terms.reservations(1, now),
+                terms,
+            }),
         })
     }
 
@@ -254,9 +302,29 @@ mod tests {
         insta::assert_snapshot!(wrong("operations = 1"), @r#"profiles.p.operations: has a meaning with mode = "token" only: a signature cannot be restricted"#);
         insta::assert_snapshot!(wrong("mode = \"token\"\noperations = 0"), @"profiles.p.operations: must be 1 to 100000");
         insta::assert_snapshot!(wrong("mode = \"token\"\npaths = [\"/ba*/\"]"), @"profiles.p.paths: must be at most 16 paths such as /base/ or /multipart/*, with `*` as a whole segment");
-        insta::assert_snapshot!(wrong("folder = \"kyc\""), @"profiles.p: unknown field `folder`, expected one of `expires_in`, `mode`, `operations`, `paths`, `scopes`");
+        insta::assert_snapshot!(wrong("folder = \"kyc\""), @"profiles.p: unknown field `folder`, expected one of `expires_in`, `mode`, `operations`, `paths`, `scopes`, `owned`, `max_bytes`, `quota`");
+        insta::assert_snapshot!(wrong("max_bytes = \"big\""), @"profiles.p.max_bytes: `big` is not a size: write bytes, or such as 500KB, 10MB, 2GB (KiB, MiB, GiB for powers of 1,024)");
+        insta::assert_snapshot!(wrong("quota = { bytes = \"2GB\" }"), @"profiles.p.quota.bytes: `2GB` is not a limit: write 200MB/day, with hour, day or month");
+        insta::assert_snapshot!(wrong("owned = false\nmax_bytes = \"1MB\""), @"profiles.p.owned: must not be false with max_bytes or quota: what is nobody's cannot be counted");
         let other = Profiles::from_toml("[profiles.p]\nprovider = \"s3\"").unwrap_err();
         assert_eq!(other[0].to_string(), "profiles.p.provider: must be \"cloudinary\" or \"uploadcare\"");
+    }
+
+    #[test]
+    fn a_profile_asks_for_the_ledger_by_any_of_three_keys() {
+        for (text, is_kept) in [
+            ("", false),
+            ("owned = false", false),
+            ("owned = true", true),
+            ("max_bytes = \"1MB\"", true),
+            ("mode = \"token\"\nquota = { uploads = \"2/day\" }", true),
+        ] {
+            let text = format!("[profiles.p]\nprovider = \"uploadcare\"\nscopes = []\n{text}");
+            let profiles = Profiles::from_toml(&text).unwrap();
+            assert_eq!(profiles.need_the_ledger(), is_kept, "{text}");
+            let profile = profiles.uploadcare(Some("p")).unwrap();
+            assert_eq!(profile.grant(&Caller::Anonymous, NOW).unwrap().owner.is_some(), is_kept, "{text}");
+        }
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{By, Settling, deleted};
+use crate::delivery::uploadcare::FileId;
 use crate::ledger::{LedgerError, State};
 use crate::profiles::{Profile, Profiles, UploadId};
 use crate::providers::cloudinary::{FolderReport, Outcome};
+use crate::providers::uploadcare::FileOutcome;
 
 /// How long the provider may take for all of it.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -23,6 +25,17 @@ pub struct Erasure {
     pub uploads: Vec<ErasedUpload>,
     /// Folders of theirs, by name space.
     pub folders: Vec<FolderReport>,
+    /// Files of theirs at Uploadcare.
+    pub files: Vec<ErasedFile>,
+}
+
+/// One file at Uploadcare.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasedFile {
+    uuid: FileId,
+    /// `deleted`, `not_found`, or `failed`.
+    outcome: &'static str,
 }
 
 /// One grant of the person.
@@ -36,10 +49,11 @@ pub struct ErasedUpload {
 }
 
 impl Erasure {
-    /// How many grants and name spaces may still hold something.
+    /// How many grants, name spaces and files may still hold something.
     pub fn left(&self) -> usize {
         self.uploads.iter().filter(|upload| upload.outcome == "failed").count()
             + self.folders.iter().filter(|folder| folder.error.is_some()).count()
+            + self.files.iter().filter(|file| file.outcome == "failed").count()
     }
 }
 
@@ -54,6 +68,7 @@ impl Settling {
         let mut erasure = Erasure { subject: subject.to_owned(), ..Erasure::default() };
         if profiles.need_the_ledger() {
             self.erase_uploads(&mut erasure, by).await?;
+            self.erase_files(&mut erasure, by).await?;
         }
         let folders: BTreeSet<_> =
             profiles.iter().filter_map(|profile: &Profile| profile.folder_of(subject)).collect();
@@ -99,5 +114,25 @@ impl Settling {
             self.ledger.deleted(&gone, self.clock.now(), by.subject, by.request_id).await?;
         }
         Ok(())
+    }
+
+    async fn erase_files(&self, erasure: &mut Erasure, by: By<'_>) -> Result<(), LedgerError> {
+        let files = self.ledger.undeleted_files(&erasure.subject).await?;
+        for batch in self.remove_files(&files, TIME_LIMIT, by).await? {
+            let outcomes = batch.outcomes.into_iter();
+            erasure.files.extend(outcomes.map(|(uuid, outcome)| ErasedFile::new(uuid, &outcome)));
+        }
+        Ok(())
+    }
+}
+
+impl ErasedFile {
+    const fn new(uuid: FileId, outcome: &FileOutcome) -> Self {
+        let outcome = match outcome {
+            FileOutcome::Deleted => "deleted",
+            FileOutcome::NotFound => "not_found",
+            FileOutcome::Failed(_) => "failed",
+        };
+        Self { uuid, outcome }
     }
 }

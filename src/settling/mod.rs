@@ -2,9 +2,11 @@
 //! breaks them is deleted, and the ledger is told. Ledger and provider know nothing of each other: they meet here.
 
 mod erase;
+mod files;
 mod sweep;
 
-pub use erase::{ErasedUpload, Erasure};
+pub use erase::{ErasedFile, ErasedUpload, Erasure};
+pub use files::gone;
 pub use sweep::{SweepLine, Swept};
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ use crate::delivery::{AssetAddress, ResourceType};
 use crate::ledger::{Deleted, Entry, Finding, Ledger, LedgerError, SettledBy, Settlement, State};
 use crate::profiles::{StoredFile, UploadId};
 use crate::providers::cloudinary::{AdminApi, Outcome};
+use crate::providers::uploadcare::RestApi;
 
 /// How long the provider may take for a look or a deletion while somebody waits.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
@@ -25,6 +28,8 @@ pub struct Settling {
     pub ledger: Ledger,
     /// Knows the files.
     pub admin: AdminApi,
+    /// Knows those at Uploadcare, where there is a project.
+    pub files: Option<RestApi>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -58,6 +63,8 @@ pub enum Heard {
     Known,
     /// It is about nothing that the ledger knows.
     Unknown,
+    /// It is known now that a file must go, and it may still be there.
+    Undeleted,
 }
 
 impl Settling {

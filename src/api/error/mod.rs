@@ -67,6 +67,11 @@ pub enum ApiError {
         "this server has no key for signed delivery: set UPLOADCARE_DELIVERY_HOST and UPLOADCARE_DELIVERY_KEY"
     )]
     NoSecureDelivery,
+    /// 404: nobody could tell whether a webhook is the Uploadcare project's.
+    #[error(
+        "this server takes in no webhooks of Uploadcare's: set UPLOADCARE_WEBHOOK_SECRET to their signing secret"
+    )]
+    NoWebhookSecret,
     /// 408: the body did not arrive in time.
     #[error("the body did not arrive within {0} seconds")]
     BodyTimeout(u64),
@@ -171,7 +176,8 @@ impl ApiError {
             | Self::AssetNotFound
             | Self::UploadNotFound
             | Self::NoUploadcare
-            | Self::NoSecureDelivery => StatusCode::NOT_FOUND,
+            | Self::NoSecureDelivery
+            | Self::NoWebhookSecret => StatusCode::NOT_FOUND,
             Self::GrantUsed | Self::GrantOver(_) => StatusCode::CONFLICT,
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -204,7 +210,9 @@ impl ApiError {
             Self::GrantOver(_) => "grant_over",
             Self::ConfirmationRefused(_) => "confirmation_refused",
             Self::NotificationRefused(_) => "notification_refused",
-            Self::NoUploadcare | Self::NoSecureDelivery => "uploadcare_not_configured",
+            Self::NoUploadcare | Self::NoSecureDelivery | Self::NoWebhookSecret => {
+                "uploadcare_not_configured"
+            }
             Self::BodyTimeout(_) => "body_timeout",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",

@@ -123,7 +123,7 @@ impl Case {
     }
 }
 
-/// A signature of Uploadcare binds only the time, and a token what limits it.
+/// A signature of Uploadcare binds only the time, and a token what limits it; files may be held to more later.
 fn facts(grant: &UploadcareGrant<'_>) -> Signed {
     let lifetime = grant.expires_at.0 - grant.issued_at.0;
     let mode = if grant.token.is_some() { "token" } else { "signature" };
@@ -136,6 +136,10 @@ fn facts(grant: &UploadcareGrant<'_>) -> Signed {
         if !limits.paths.is_empty() {
             facts.insert("paths".to_owned(), limits.paths.join(","));
         }
+    }
+    if let Some(owner) = &grant.owner {
+        facts.insert("owned".to_owned(), "true".to_owned());
+        facts.extend(owner.terms.max_bytes.map(|most| ("max_bytes".to_owned(), most.to_string())));
     }
     facts
 }

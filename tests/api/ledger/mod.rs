@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod erasure;
 mod fleet;
+mod files;
 mod notifications;
 mod outage;
 mod quotas;
@@ -74,7 +75,8 @@ impl Database {
     }
 }
 
-const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,download,delete";
+const ALL: &str =
+    "upload:once,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,download,delete";
 
 /// Ann and Bob with everything, and an administrator: the lines of a keys file.
 fn key_lines() -> String {
@@ -110,12 +112,25 @@ quota = { uploads = "3/day", bytes = "2500/hour" }
 [profiles.shared]
 folder = "shared"
 single_use = true
+
+[profiles.mine]
+provider = "uploadcare"
+owned = true
+
+[profiles.metered]
+provider = "uploadcare"
+max_bytes = "100"
+quota = { uploads = "3/day", bytes = "150/hour" }
 "#;
+
+/// What Uploadcare's webhooks are signed with.
+pub(crate) const WEBHOOK_SECRET: &str = "7kMVZivndx0ErgvhRKAr";
 
 /// A service with a ledger, as callers use it.
 pub(crate) struct Service {
     pub(crate) app: TestApp,
     database: Database,
+    database: Option<Database>,
 }
 
 impl Service {
@@ -134,6 +149,7 @@ impl Service {
             profiles: Profiles::from_toml(PROFILES).unwrap(),
             database_url: Some(database.url.clone()),
             is_notified,
+            webhook_secret: Some(WEBHOOK_SECRET),
             ..Setup::default()
         };
         Self { app: TestApp::spawn_as(setup).await, database }
@@ -141,6 +157,12 @@ impl Service {
 
     fn database_url(&self) -> &str {
         &self.database.url
+        Self { app: TestApp::spawn_as(setup).await, database: Some(database) }
+    }
+
+    /// Where its ledger is.
+    fn database_url(&self) -> String {
+        self.database.as_ref().unwrap().url.clone()
     }
 
     async fn ask(&self, who: &str, request: RequestBuilder) -> (StatusCode, Value) {
