@@ -656,6 +656,8 @@ function asGrant(data) {
  * @typedef {object} UploadcareGuards
  * @property {{ runOn: 'add', validator: () => Promise<{ message: string } | undefined> }} validator for `fileValidators`: a
  *   file is only uploaded once there is a signature, and says why if there is none
+ * @property {() => Promise<Record<string, string>>} metadata for `metadata`: tells the server whose each file is, under
+ *   profiles that keep that
  * @property {() => void} forget asks for a new signature next time, such as after the provider refused one
  */
 
@@ -666,6 +668,7 @@ function asGrant(data) {
  *     const config = document.querySelector('uc-config');
  *     config.secureUploadsSignatureResolver = resolver;
  *     config.fileValidators = [resolver.validator];
+ *     config.metadata = resolver.metadata;
  *
  * Failures that may pass are retried, three times unless `retries` says otherwise. One signature serves every file until
  * less than ten minutes (or half its lifetime) are left, and files that ask at the same time share one request. By itself
@@ -680,13 +683,13 @@ export function uploadcareResolver(options = {}) {
   /** @type {Promise<HeldPair> | undefined} */
   let underWay;
 
-  async function pair() {
-    if (held?.isFresh()) return held.pair;
+  async function hold() {
+    if (held?.isFresh()) return held;
     underWay ??= requestPair(options).finally(() => { underWay = undefined; });
     const previous = held;
     held = await underWay;
     if (held !== previous) options.onSigned?.();
-    return held.pair;
+    return held;
   }
 
   /** @param {unknown} error */
@@ -696,11 +699,13 @@ export function uploadcareResolver(options = {}) {
     return failure;
   }
 
-  return Object.assign(() => pair().catch((error) => unsendable(tell(error))), {
+  return Object.assign(() => hold().then(({ pair }) => pair, (error) => unsendable(tell(error))), {
     validator: {
       runOn: /** @type {const} */ ('add'),
-      validator: () => pair().then(() => undefined, (error) => ({ message: `Not uploaded: ${tell(error).message}` })),
+      validator: () => hold().then(() => undefined, (error) => ({ message: `Not uploaded: ${tell(error).message}` })),
     },
+    // A failure is thrown: the component may hold an older signature, and a file without a label would be nobody's.
+    metadata: () => hold().then(({ metadata }) => metadata, (error) => { throw tell(error); }),
     forget() { held = undefined; },
   });
 }
@@ -709,7 +714,7 @@ export function uploadcareResolver(options = {}) {
 const UPLOADCARE_THRESHOLD_SECONDS = 600;
 const UPLOADCARE_RETRIES = 3;
 
-/** @typedef {{ pair: UploadcarePair, isFresh: () => boolean }} HeldPair */
+/** @typedef {{ pair: UploadcarePair, metadata: Record<string, string>, isFresh: () => boolean }} HeldPair */
 
 /** @param {UploadcareOptions} options @returns {Promise<HeldPair>} */
 function requestPair({ retries = UPLOADCARE_RETRIES, ...options }) {
@@ -719,7 +724,7 @@ function requestPair({ retries = UPLOADCARE_RETRIES, ...options }) {
     const { status, headers, text } = await fetchText('GET', path, undefined, options);
     const answer = parseJson(text);
     if (status >= 400) throw serverRefusal(status, headers, answer);
-    const { secureSignature, secureExpire } = answer ?? {};
+    const { secureSignature, secureExpire, metadata = {} } = answer ?? {};
     if (!secureSignature || !secureExpire) {
       throw new UploadError('unexpected_answer', 'The signing server answered without a signature.', { origin: 'server' });
     }
@@ -727,6 +732,7 @@ function requestPair({ retries = UPLOADCARE_RETRIES, ...options }) {
     const reserve = Math.min(UPLOADCARE_THRESHOLD_SECONDS, lifetime / 2);
     return {
       pair: { secureSignature: String(secureSignature), secureExpire: String(secureExpire) },
+      metadata,
       isFresh: () => lifetime - elapsedSeconds() > reserve,
     };
   }, { ...options, retries });

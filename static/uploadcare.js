@@ -5,7 +5,7 @@ import { uploadcareResolver } from './countersign.js';
 
 /**
  * What the page uses of the component.
- * @typedef {HTMLElement & { secureUploadsSignatureResolver: unknown, fileValidators: unknown[], validationTimeout: number }} Config
+ * @typedef {HTMLElement & { secureUploadsSignatureResolver: unknown, fileValidators: unknown[], metadata: unknown, validationTimeout: number }} Config
  * @typedef {{ internalId: string, name: string, uuid: string | null, cdnUrl: string | null, errors: EntryError[] }} Entry
  * @typedef {{ type: string, message: string, payload?: { error?: { code?: string } } }} EntryError
  */
@@ -72,6 +72,7 @@ function onEntry(type, listener) {
 
 config.secureUploadsSignatureResolver = resolver;
 config.fileValidators = [resolver.validator];
+config.metadata = resolver.metadata;
 config.validationTimeout = VALIDATION_TIMEOUT_MS;
 onEntry('file-upload-success', showSuccess);
 onEntry('file-upload-failed', showFailure);

@@ -42,6 +42,9 @@ pub(super) struct Sources<'a> {
 pub(super) fn run(command: &CheckCommand, sources: &Sources<'_>) -> anyhow::Result<Answer> {
     let config = command.serve.check()?;
     let profiles = profile::read(config.profiles.as_ref())?;
+    if let Some(uploadcare) = &config.uploadcare {
+        profile::check_webhooks(&profiles, uploadcare.webhook_secret.as_ref())?;
+    }
     let mut output = Output::stdout();
     show(&config, &profiles, sources, &mut output)?;
     let mut answer = Answer::Yes;

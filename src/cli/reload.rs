@@ -2,6 +2,7 @@
 
 use std::io;
 
+use secrecy::SecretString;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::profile;
@@ -27,7 +28,8 @@ pub(super) async fn at_each(mut hangups: Signal, file: Option<ProfilesFile>, sta
 
 async fn reload(file: ProfilesFile, state: &AppState) {
     // A disk may be slow: not on a thread that answers requests.
-    let reading = tokio::task::spawn_blocking(move || read_again(&file)).await;
+    let secret = state.uploadcare.as_ref().map(|uploadcare| uploadcare.webhook_secret.clone());
+    let reading = tokio::task::spawn_blocking(move || read_again(&file, secret.as_ref())).await;
     match reading {
         Ok(Ok(profiles)) => {
             if state.uploadcare.is_some() {
@@ -59,8 +61,13 @@ pub(super) fn warn_of_short_lifetimes(profiles: &Profiles) {
     }
 }
 
-fn read_again(file: &ProfilesFile) -> Result<Profiles, Problems> {
-    profile::read(Some(&file.read_again()?))
+/// `secret` is that of the Uploadcare project's webhooks, if there is a project.
+fn read_again(file: &ProfilesFile, secret: Option<&Option<SecretString>>) -> Result<Profiles, Problems> {
+    let profiles = profile::read(Some(&file.read_again()?))?;
+    if let Some(secret) = secret {
+        profile::check_webhooks(&profiles, secret.as_ref())?;
+    }
+    Ok(profiles)
 }
 
 /// What is wrong with a pattern is told in several lines; a log has one for each problem.

@@ -1,6 +1,6 @@
 //! `countersign serve`: the service, with the emulator beside it if asked for.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -20,6 +20,9 @@ use crate::telemetry;
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.check()?;
     let profiles = profile::read(config.profiles.as_ref())?;
+    if let Some(uploadcare) = &config.uploadcare {
+        profile::check_webhooks(&profiles, uploadcare.webhook_secret.as_ref())?;
+    }
     telemetry::start(&config.log);
     runtime()?.block_on(serve(config, profiles))
 }
@@ -31,7 +34,7 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let mut account = config.cloudinary;
     let mut uploadcare = config.uploadcare;
     let beside = match &config.emulator {
-        Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare).await?),
+        Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare, address).await?),
         None => None,
     };
     let mut state = AppState::new(AppSettings {
@@ -79,14 +82,20 @@ impl Beside {
         config: &EmulatorConfig,
         account: &mut CloudinaryAccount,
         uploadcare: &mut Option<UploadcareAccount>,
+        service: SocketAddr,
     ) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
         *account = account.clone().at_emulator(address);
         *uploadcare = uploadcare.take().map(|uploadcare| uploadcare.at_emulator(address));
-        let router = emulator::open(config, Some(account), uploadcare.as_ref(), &account.upload_prefix)
-            .await?
-            .router();
+        let emulator =
+            emulator::open(config, Some(account), uploadcare.as_ref(), &account.upload_prefix).await?;
+        if let Some(secret) = uploadcare.as_ref().and_then(|project| project.webhook_secret.as_ref()) {
+            // What an operator does in the provider's console.
+            let url = format!("http://{}/webhooks/uploadcare", from_here(service));
+            emulator.tell_of_uploadcare_files(&url, secret);
+        }
+        let router = emulator.router();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(emulator::serve(listener, router, async {
             // An error means that the sender is gone, which is a reason to stop as well.
@@ -103,4 +112,14 @@ impl Beside {
         let _ = self.stop.send(());
         let _ = self.served.await;
     }
+}
+
+/// The address as programs on this machine reach it.
+fn from_here(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }

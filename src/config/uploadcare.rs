@@ -19,6 +19,8 @@ const REST_BASE: &str = "https://api.uploadcare.com";
 /// The emulator's project unless the variables name another. Published on purpose: it opens nothing but emulators.
 const EMULATOR_PUBLIC_KEY: &str = "emulator-public-key";
 const EMULATOR_SECRET_KEY: &str = "emulator-secret-key";
+/// What the emulator signs webhooks to the service beside it with, unless a variable names another.
+const EMULATOR_WEBHOOK_SECRET: &str = "emulator-webhook-secret";
 
 /// The project, as flags and variables name it.
 #[derive(Args, Clone, Debug, Default)]
@@ -123,7 +125,9 @@ impl UploadcareArgs {
         } else {
             self.extras(problems).applied_to(UploadcareAccount::emulator(at))
         };
-        Some(account.at_emulator(at))
+        let mut account = account.at_emulator(at);
+        account.webhook_secret.get_or_insert_with(|| SecretString::from(EMULATOR_WEBHOOK_SECRET));
+        Some(account)
     }
 
     fn secret(&self, name: &str, problems: &mut Problems) -> Option<SecretString> {

@@ -59,6 +59,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use secrecy::SecretString;
 
 use crate::clock::Clock;
 
@@ -235,6 +236,17 @@ impl Emulator {
         match folder {
             Some(folder) => Ok(seed::from_folder(&self.0, folder, None).await?),
             None => Ok(0),
+        }
+    }
+
+    /// Tells `url`, which must be on this machine, of every file of the Uploadcare project that comes or goes, signed with `secret`; a
+    /// reset does not end it.
+    pub fn tell_of_uploadcare_files(&self, url: &str, secret: &SecretString) {
+        if !self.0.uploadcare.tell(url, secret, self.0.clock.now()) {
+            tracing::warn!(
+                url,
+                "the emulator tells nobody of Uploadcare files: the address is not on this machine"
+            );
         }
     }
 

@@ -44,8 +44,8 @@ pub(crate) struct Setup {
     pub(crate) database_url: Option<String>,
     /// Whether the provider is told where to send notifications.
     pub(crate) is_notified: bool,
-    /// What Uploadcare's webhooks are signed with.
-    pub(crate) webhook_secret: Option<&'static str>,
+    /// What is different about the Uploadcare project.
+    pub(crate) uploadcare: fn(&mut UploadcareAccount),
 }
 
 impl Default for Setup {
@@ -56,7 +56,7 @@ impl Default for Setup {
             origins: Vec::new(),
             database_url: None,
             is_notified: false,
-            webhook_secret: None,
+            uploadcare: |_| {},
         }
     }
 }
@@ -102,7 +102,7 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut uploadcare = UploadcareAccount::emulator(emulator_origin[7..].parse().unwrap());
-        uploadcare.webhook_secret = setup.webhook_secret.map(Into::into);
+        (setup.uploadcare)(&mut uploadcare);
         let clock = Clock::frozen(NOW);
         let dir = setup.database_url.is_none().then(|| tempfile::tempdir().unwrap());
         let file = dir.as_ref().map(|dir| format!("sqlite://{}/ledger.db", dir.path().display()));

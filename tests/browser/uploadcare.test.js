@@ -1,7 +1,11 @@
 /** The provider's own component on the Uploadcare page, with signatures from this server. */
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
 
 import { digest } from '../support/files.js';
 import { browserTest } from './harness.js';
@@ -152,3 +156,41 @@ browserTest('a page that leaves the validator out sends nothing unsigned either'
   await failures(desk).waitFor();
   assert.equal(await sent(desk, 'POST', /^\/uploadcare\//), 0);
 });
+
+const folder = mkdtempSync(join(tmpdir(), 'countersign-callers-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Ann and Bob, under a profile that keeps whose each file is. */
+function callers() {
+  const keys = ['ann', 'bob'].map((name) => `${name} ${createHash('sha256').update(`cs_${name}`).digest('hex')} upload:uploadcare,delete\n`);
+  const files = { API_KEYS_FILE: keys.join(''), PROFILES_FILE: '[profiles.uploadcare]\nprovider = "uploadcare"\nowned = true\n' };
+  const paths = Object.entries(files).map(([name, text]) => {
+    writeFileSync(join(folder, name), text);
+    return [name, join(folder, name)];
+  });
+  return { AUTH: 'api-key', ...Object.fromEntries(paths) };
+}
+
+browserTest('a file is whose signature it went with, and nobody else\u2019s', async (desk) => {
+  await desk.page.route('**/uploadcare-signature*', (route) => {
+    return route.continue({ headers: { ...route.request().headers(), 'x-api-key': 'cs_ann' } });
+  });
+  await visit(desk);
+  await add(desk, { 'mine.bin': randomBytes(1_000) });
+  await untilUploaded(desk, 1);
+  const url = await desk.hook('result').locator('a').getAttribute('href');
+  /** @param {string} who */
+  const outcome = async (who) => {
+    const headers = { 'Content-Type': 'application/json', 'X-API-Key': `cs_${who}` };
+    const response = await fetch(`${desk.server.url}/delete-files`, { method: 'DELETE', headers, body: JSON.stringify({ urls: [{ url }] }) });
+    return (await response.json()).data.results[0].outcome;
+  };
+  assert.equal(await outcome('bob'), 'not_found');
+  // The provider tells of the file beside the upload, and not before its end.
+  let found = await outcome('ann');
+  for (let tries = 0; found === 'not_found' && tries < 100; tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    found = await outcome('ann');
+  }
+  assert.equal(found, 'deleted');
+}, { env: callers() });

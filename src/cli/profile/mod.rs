@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 use rand::random;
+use secrecy::SecretString;
 
 use super::output::Output;
 use super::{Answer, Usage};
@@ -84,7 +85,24 @@ pub(super) fn read(file: Option<&ProfilesFile>) -> Result<Profiles, Problems> {
     Profiles::from_toml(&file.text).map_err(|errors| Problems::of_each(&name, errors))
 }
 
-/// The same for a command that reads nothing else of the configuration.
+/// Refuses profiles that nothing would ever settle: what Uploadcare tells of files is believed if it is signed.
+pub(super) fn check_webhooks(
+    profiles: &Profiles,
+    webhook_secret: Option<&SecretString>,
+) -> Result<(), Problems> {
+    if webhook_secret.is_some() || !profiles.need_webhooks() {
+        return Ok(());
+    }
+    let kept = profiles.iter_uploadcare().filter(|profile| profile.terms().is_some());
+    let names: Vec<_> = kept.map(|profile| format!("`{}`", profile.name())).collect();
+    let why = format!(
+        "is missing: without it no webhook is believed, and nothing settles what owned, max_bytes and quota ask for in {}",
+        names.join(", ")
+    );
+    Err(Problems::of_each("UPLOADCARE_WEBHOOK_SECRET", [why]))
+}
+
+/// The profiles for a command that reads nothing else of the configuration.
 pub(super) fn read_file(args: &ProfilesArgs) -> Result<Profiles, Problems> {
     let mut problems = Problems::default();
     let file = args.read(&mut problems);

@@ -75,7 +75,7 @@ impl NewFile {
         let outcome = uploadcare.store.put(key, description, content, Overwrite::No).await?;
         let (Outcome::Created(asset) | Outcome::Replaced(asset) | Outcome::Existing(asset)) = outcome;
         let file = File(asset);
-        webhooks::tell(backend, &file);
+        webhooks::tell(backend, webhooks::UPLOADED, &file);
         Ok(file)
     }
 

@@ -25,8 +25,9 @@ mod webhooks;
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::clock::UnixSeconds;
 use crate::delivery::uploadcare::FileId;
 use crate::signing::uploadcare::DeliveryKey;
 
@@ -34,7 +35,7 @@ use super::store::{Store, StoreError};
 pub(super) use delivery::{is_addressed, serve};
 use multipart::Multiparts;
 pub(super) use routes::routes;
-use webhooks::Webhooks;
+use webhooks::{EVENTS, NewWebhook, Webhooks};
 
 /// The project that an emulator knows.
 #[derive(Clone, Debug)]
@@ -79,7 +80,20 @@ impl Uploadcare {
         })
     }
 
-    /// Forgets every file, group, unfinished upload and webhook.
+    /// Subscribes an address for good; says whether it is on this machine.
+    pub(super) fn tell(&self, url: &str, secret: &SecretString, now: UnixSeconds) -> bool {
+        EVENTS.iter().all(|event| {
+            let new = NewWebhook {
+                target_url: url.to_owned(),
+                event: (*event).to_owned(),
+                signing_secret: Some(secret.expose_secret().to_owned()),
+                is_kept: true,
+            };
+            self.webhooks.add(new, now).is_some()
+        })
+    }
+
+    /// Forgets every file, group, unfinished upload and webhook that a client made.
     pub(super) async fn clear(&self) -> Result<(), StoreError> {
         self.multiparts.clear();
         self.webhooks.clear();

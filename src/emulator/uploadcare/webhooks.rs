@@ -1,4 +1,5 @@
-//! Webhooks: `file.uploaded`, told to addresses on this machine, signed with `X-Uc-Signature`. Told once, not again.
+//! Webhooks: `file.uploaded` and `file.deleted`, told to addresses on this machine, signed with `X-Uc-Signature`. Told
+//! once: the real service tries again for three days.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,12 @@ use crate::signing::uploadcare::webhook_signature;
 use super::super::Backend;
 use super::file::{File, in_iso};
 
+/// What is told.
+pub(super) const EVENTS: [&str; 2] = [UPLOADED, DELETED];
+/// A file is there.
+pub(super) const UPLOADED: &str = "file.uploaded";
+/// A file was deleted.
+pub(super) const DELETED: &str = "file.deleted";
 /// The longest secret of a webhook.
 pub(super) const MAX_SECRET_CHARACTERS: usize = 32;
 /// How many webhooks there may be.
@@ -33,6 +40,8 @@ struct Webhook {
     target: Target,
     event: String,
     signing_secret: Option<String>,
+    /// Whether a reset leaves it.
+    is_kept: bool,
     created_at: UnixSeconds,
 }
 
@@ -42,6 +51,7 @@ pub(super) struct NewWebhook {
     pub(super) target_url: String,
     pub(super) event: String,
     pub(super) signing_secret: Option<String>,
+    pub(super) is_kept: bool,
 }
 
 /// An address on this machine.
@@ -78,8 +88,8 @@ impl Webhooks {
             return None;
         }
         let id = webhooks.last().map_or(1, |last| last.id + 1);
-        let NewWebhook { event, signing_secret, .. } = new;
-        let webhook = Webhook { id, target, event, signing_secret, created_at: now };
+        let NewWebhook { event, signing_secret, is_kept, .. } = new;
+        let webhook = Webhook { id, target, event, signing_secret, is_kept, created_at: now };
         let shown = webhook.show();
         webhooks.push(webhook);
         Some(shown)
@@ -95,9 +105,9 @@ impl Webhooks {
         self.lock().iter().map(Webhook::show).collect()
     }
 
-    /// Forgets every webhook.
+    /// Forgets every webhook that is not to be kept.
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        self.lock().retain(|webhook| webhook.is_kept);
     }
 
     /// The list is whole after every statement, so a poisoned lock still guards a good one.
@@ -116,13 +126,15 @@ impl Webhook {
     }
 }
 
-/// Tells every webhook of a new file, while the upload is answered.
-pub(super) fn tell(backend: &Arc<Backend>, file: &File) {
-    let webhooks = backend.uploadcare.webhooks.lock().clone();
+/// Tells every webhook that asked for `event` what became of a file, while the client is answered.
+pub(super) fn tell(backend: &Arc<Backend>, event: &str, file: &File) {
+    let mut webhooks = backend.uploadcare.webhooks.lock().clone();
+    webhooks.retain(|webhook| webhook.event == event);
     if webhooks.is_empty() {
         return;
     }
-    let (data, url) = (file.object(backend, None), file.url(&backend.origin));
+    let removed_at = (event == DELETED).then(|| backend.clock.now());
+    let (data, url) = (file.object(backend, removed_at), file.url(&backend.origin));
     for webhook in webhooks {
         let body = json!({
             "initiator": { "type": "api", "detail": { "request_id": null, "addon_name": null } },

@@ -1,7 +1,7 @@
 //! `countersign check`: what the configuration says, where from, and whether the provider agrees.
 
 use super::{account, run};
-use crate::helpers::{TestApp, command};
+use crate::helpers::{TestApp, TestProcess, command};
 
 #[tokio::test]
 async fn every_value_names_its_source_and_no_secret_is_shown() {
@@ -56,4 +56,37 @@ async fn the_provider_is_asked_and_its_refusal_explained() {
         assert!(ran.stdout.contains(expected), "{}", ran.stdout);
         assert!(!ran.all().contains("abcd") && !ran.all().contains("abce"), "{}", ran.all());
     }
+}
+
+#[tokio::test]
+async fn profiles_that_no_webhook_could_settle_are_2_and_neither_start_nor_come_into_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profiles.toml");
+    let plain = "[profiles.papers]\nprovider = \"uploadcare\"\n";
+    std::fs::write(&file, format!("{plain}max_bytes = \"1MB\"\n")).unwrap();
+    let file_flag = format!("--profiles-file={}", file.display());
+    let flags = ["--uploadcare-public-key=p", "--uploadcare-secret-key=s", &file_flag, "--port=0"];
+    let account = "cloudinary://123:hush@demo";
+    for action in ["check", "serve"] {
+        let ran = run(account, &[&[action][..], &flags].concat(), "").await;
+        assert_eq!(ran.code, Some(2));
+        assert_eq!(
+            ran.stderr,
+            "countersign: the configuration has a problem:\n  - UPLOADCARE_WEBHOOK_SECRET: is missing: without it no webhook \
+             is believed, and nothing settles what owned, max_bytes and quota ask for in `papers`\n"
+        );
+    }
+    let with_secret = [&["check", "--uploadcare-webhook-secret=hook"][..], &flags].concat();
+    assert_eq!(run(account, &with_secret, "").await.code, Some(0));
+    // Without a project nobody can ask for the profile.
+    assert_eq!(run(account, &["check", &file_flag], "").await.code, Some(0));
+
+    let asks = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, plain).unwrap();
+    let account = format!("--cloudinary-url={account}");
+    let mut process = TestProcess::spawn(&[&["serve", &account][..], &flags].concat()).await;
+    std::fs::write(&file, asks).unwrap();
+    process.signal("-HUP");
+    let log = process.logged("the profiles from before stay in force").await;
+    assert!(log.contains("ERROR") && log.contains("UPLOADCARE_WEBHOOK_SECRET: is missing"), "{log}");
 }

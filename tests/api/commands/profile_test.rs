@@ -30,6 +30,12 @@ mode = "token"
 operations = 1
 paths = ["/base/", "/multipart/*"]
 scopes = []
+
+[profiles.counted]
+provider = "uploadcare"
+max_bytes = "1MB"
+quota = { uploads = "20/day" }
+scopes = []
 "#;
 
 /// Runs the cases against [`PROFILES`].
@@ -113,6 +119,11 @@ signed = { mode = "signature", expires_in_seconds = 1800 }
 name = "one file"
 profile = "once"
 signed = { mode = "token", expires_in_seconds = 1800, operations = 1, paths = ["/base/", "/multipart/*"] }
+
+[[case]]
+name = "counted files"
+profile = "counted"
+signed = { mode = "signature", expires_in_seconds = 1800, owned = true, max_bytes = 1000000 }
 "#;
 
 #[tokio::test]
@@ -130,7 +141,8 @@ async fn cases_that_hold_are_ok_and_the_exit_code_is_0() {
     ok   no such profile
     ok   half an hour
     ok   one file
-    10 passed, 0 failed
+    ok   counted files
+    11 passed, 0 failed
     ");
 }
 

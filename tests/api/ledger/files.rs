@@ -352,6 +352,13 @@ async fn another_caller_neither_deletes_nor_opens_a_file(database: Database) {
     let same = |answer: &(StatusCode, Value), id: &str| answer.1["data"].to_string().replace(id, "ID");
     assert_eq!((absent.0, same(&absent, STRANGE)), (theirs.0, same(&theirs, &id)));
     assert!(service.is_stored(&id).await);
+    let link = |id: &str| format!("/download-url?url={}/{id}/", service.app.emulator_origin);
+    let none = "404 not_found: there is no such asset";
+    assert_eq!(failure(&service.get("bob", &link(&id)).await), none);
+    assert_eq!(failure(&service.get("bob", &link(STRANGE)).await), none);
+    let (status, body) = service.get("ann", &link(&id)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert!(text(&body["data"]["downloadUrl"]).starts_with(&format!("https://cdn.example/{id}/?token=")));
     // Whose label it is counts, and not who sends it along.
     let label = service.label("bob", "mine").await;
     let (of_bob, told) = service.uploaded(Some(&label), 10).await;
@@ -408,10 +415,20 @@ async fn the_audit_says_what_became_of_files(database: Database) {
     let (id, told) = service.uploaded(Some(&label), 10).await;
     service.outcome_of(&told).await;
     service.app.clock.advance(1);
+    service.get("ann", &format!("/download-url?url={}/{id}/", service.app.emulator_origin)).await;
+    service.app.clock.advance(1);
+    // Whoever comes after a download waits for the batch that it is in.
+    service.sign("bob", "once").await;
     service.deletion("ann", &id).await;
+    let audited: Vec<_> =
+        service.audited().await.into_iter().filter(|line| line.starts_with("ann")).collect();
     assert_eq!(
-        service.audited().await,
-        [format!("ann used uploadcare/{id} mine"), format!("ann deleted uploadcare/{id} -")]
+        audited,
+        [
+            format!("ann used uploadcare/{id} mine"),
+            format!("ann downloaded uploadcare/{id} -"),
+            format!("ann deleted uploadcare/{id} -"),
+        ]
     );
     assert!(!service.audited().await.concat().contains(&label));
 }

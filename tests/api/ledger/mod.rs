@@ -16,7 +16,7 @@ mod sweep;
 use std::env;
 
 use countersign::auth::ApiKeys;
-use countersign::config::AuthConfig;
+use countersign::config::{AuthConfig, SecureDelivery};
 use countersign::profiles::Profiles;
 use reqwest::multipart::Part;
 use reqwest::{RequestBuilder, StatusCode};
@@ -126,6 +126,9 @@ quota = { uploads = "3/day", bytes = "150/hour" }
 /// What Uploadcare's webhooks are signed with.
 pub(crate) const WEBHOOK_SECRET: &str = "7kMVZivndx0ErgvhRKAr";
 
+/// What signed delivery is signed with.
+const DELIVERY_KEY: &str = "73636b61519adede42191efe1e73f02a67c7b692e3765f90c250c230be095211";
+
 /// A service with a ledger, as callers use it.
 pub(crate) struct Service {
     pub(crate) app: TestApp,
@@ -149,7 +152,12 @@ impl Service {
             profiles: Profiles::from_toml(PROFILES).unwrap(),
             database_url: Some(database.url.clone()),
             is_notified,
-            webhook_secret: Some(WEBHOOK_SECRET),
+            uploadcare: |project| {
+                project.webhook_secret = Some(WEBHOOK_SECRET.into());
+                let key = DELIVERY_KEY.parse().unwrap();
+                project.secure_delivery =
+                    Some(SecureDelivery { base: "https://cdn.example".to_owned(), key });
+            },
             ..Setup::default()
         };
         Self { app: TestApp::spawn_as(setup).await, database }

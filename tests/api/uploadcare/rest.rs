@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::helpers::{TestApp, read_json, text};
+use crate::helpers::{TestApp, failure, read_json, text};
 
 async fn call(app: &TestApp, method: Method, path: &str, body: &Value) -> (u16, Value) {
     let request = app.rest(method, path).header("content-type", "application/json").body(body.to_string());
@@ -126,6 +126,14 @@ async fn a_webhook_is_told_of_uploads_and_signs_what_it_says() {
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&body["data"]["uuid"], &body["hook"]["event"]), (&json!(id), &json!("file.uploaded")));
 
+    let webhook = json!({"target_url": target, "event": "file.deleted"});
+    assert_eq!(call(&app, Method::POST, "/webhooks/", &webhook).await.0, 201);
+    call(&app, Method::DELETE, &format!("/files/{id}/storage/"), &Value::Null).await;
+    let (_, body) = next_request(&listener).await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&body["data"]["uuid"], &body["hook"]["event"]), (&json!(id), &json!("file.deleted")));
+    assert!(body["data"]["datetime_removed"].is_string(), "{body}");
+
     for target in ["https://127.0.0.1/", "http://10.0.0.1/", "http://example.com/"] {
         let webhook = json!({"target_url": target, "event": "file.uploaded"});
         assert_eq!(call(&app, Method::POST, "/webhooks/", &webhook).await.0, 400, "{target}");
@@ -134,4 +142,13 @@ async fn a_webhook_is_told_of_uploads_and_signs_what_it_says() {
         app.rest(Method::DELETE, "/webhooks/unsubscribe/").body(json!({"target_url": target}).to_string());
     assert_eq!(gone.send().await.unwrap().status(), 204);
     assert_eq!(call(&app, Method::GET, "/webhooks/", &Value::Null).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn without_a_signing_secret_no_webhook_is_taken_in() {
+    let app = TestApp::spawn().await;
+    let signature = webhook_signature(&"".into(), b"{}");
+    let request = app.client.post(app.url("/webhooks/uploadcare")).header("x-uc-signature", signature);
+    let answer = read_json(request.body("{}").send().await.unwrap()).await;
+    insta::assert_snapshot!(failure(&answer), @"404 uploadcare_not_configured: this server takes in no webhooks of Uploadcare's: set UPLOADCARE_WEBHOOK_SECRET to their signing secret");
 }

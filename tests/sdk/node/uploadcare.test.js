@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { UploadcareAuthSchema, UploadcareSimpleAuthSchema, createWebhook, deleteFile, deleteFiles, deleteWebhook, fileInfo } from '@uploadcare/rest-client';
 import { generateSecureSignature } from '@uploadcare/signed-uploads';
@@ -127,4 +130,28 @@ test('the server deletes what upload-client uploaded, by its CDN URL', async () 
   const { data } = await response.json();
   assert.deepEqual(data.results.map((/** @type {any} */ result) => result.outcome), ['deleted', 'not_found']);
   assert.equal((await fetch(file.cdnUrl ?? '')).status, 404);
+});
+
+test('what upload-client sends along makes a file somebody\u2019s, and is counted', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-profiles-'));
+  const file = join(folder, 'profiles.toml');
+  writeFileSync(file, '[profiles.uploadcare]\nprovider = "uploadcare"\nscopes = []\nmax_bytes = "1KB"\nquota = { uploads = "5/day" }\n');
+  const counting = await startServer({ env: { PROFILES_FILE: file } });
+  after(async () => {
+    await counting.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const sign = async () => (await fetch(`${counting.url}/uploadcare-signature`)).json();
+  const { secureSignature, secureExpire, metadata, quota } = await sign();
+  assert.deepEqual([quota.uploads.limit, quota.uploads.remaining], [5, 5]);
+  const client = new UploadClient({
+    publicKey: KEYS.publicKey, baseURL: `${counting.emulator.url}/uploadcare`, baseCDN: counting.emulator.url, secureSignature, secureExpire,
+  });
+  const small = await client.uploadFile(Buffer.alloc(1_000), { fileName: 'small.bin', metadata });
+  const large = await client.uploadFile(Buffer.alloc(1_001), { fileName: 'large.bin', metadata });
+  assert.deepEqual(small.metadata, metadata);
+  const status = async (/** @type {string | null} */ url) => (await fetch(url ?? '')).status;
+  for (let tries = 0; tries < 100 && await status(large.cdnUrl) === 200; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual([await status(small.cdnUrl), await status(large.cdnUrl)], [200, 404]);
+  assert.equal((await sign()).quota.uploads.remaining, 3);
 });

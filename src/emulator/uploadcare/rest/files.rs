@@ -12,6 +12,7 @@ use crate::delivery::uploadcare::FileId;
 
 use super::super::super::Backend;
 use super::super::file::{File, key};
+use super::super::webhooks;
 use super::{Authorized, RestRefusal, answer};
 
 /// The most ids of one call.
@@ -64,8 +65,12 @@ pub(in crate::emulator::uploadcare) async fn delete_many(
     Ok(answer(StatusCode::OK, &json!({ "status": "ok", "result": result, "problems": problems })))
 }
 
-async fn remove(backend: &Backend, id: &FileId) -> Result<Option<Value>, RestRefusal> {
+async fn remove(backend: &Arc<Backend>, id: &FileId) -> Result<Option<Value>, RestRefusal> {
     let uploadcare = &backend.uploadcare;
     let removed = uploadcare.store.remove(key(&uploadcare.project.public_key, id.as_str())).await?;
-    Ok(removed.map(|asset| File(asset).object(backend, Some(backend.clock.now()))))
+    Ok(removed.map(|asset| {
+        let file = File(asset);
+        webhooks::tell(backend, webhooks::DELETED, &file);
+        file.object(backend, Some(backend.clock.now()))
+    }))
 }

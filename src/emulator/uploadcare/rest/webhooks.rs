@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::super::super::Backend;
-use super::super::webhooks::{MAX_SECRET_CHARACTERS, NewWebhook};
+use super::super::webhooks::{EVENTS, MAX_SECRET_CHARACTERS, NewWebhook};
 use super::{Authorized, RestRefusal, answer};
 
 /// A webhook as it is asked for; one official client sends a form instead of JSON.
@@ -55,14 +55,14 @@ pub(in crate::emulator::uploadcare) async fn create(
     let request = WebhookRequest::read(&body);
     let target_url = request.target_url.ok_or(RestRefusal::Field("`target_url` is missing."))?;
     let event = request.event.ok_or(RestRefusal::Field("`event` is missing."))?;
-    if event != "file.uploaded" {
-        return Err(RestRefusal::Field("Not emulated: events other than file.uploaded."));
+    if !EVENTS.contains(&event.as_str()) {
+        return Err(RestRefusal::Field("Not emulated: events other than file.uploaded and file.deleted."));
     }
     let is_too_long = |secret: &String| secret.chars().count() > MAX_SECRET_CHARACTERS;
     if request.signing_secret.as_ref().is_some_and(is_too_long) {
         return Err(RestRefusal::Field("`signing_secret` length should be less than 32 characters."));
     }
-    let webhook = NewWebhook { target_url, event, signing_secret: request.signing_secret };
+    let webhook = NewWebhook { target_url, event, signing_secret: request.signing_secret, is_kept: false };
     let created = backend.uploadcare.webhooks.add(webhook, backend.clock.now());
     let created = created.ok_or(RestRefusal::Field(
         "Not emulated: webhooks that are not at http://127.0.0.1:PORT/…, or more than 100 of them.",
