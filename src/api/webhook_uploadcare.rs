@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -58,9 +59,10 @@ pub(super) async fn take_in(
     request: Request,
 ) -> Result<ApiJson<HeardResponse>, ApiError> {
     let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
+    let secret = uploadcare.webhook_secret.as_ref().ok_or(ApiError::NoWebhookSecret)?;
     let headers = request.headers().clone();
     let body = read_body(request, MAX_BODY_BYTES).await?;
-    verify(uploadcare, &headers, &body)?;
+    verify(secret, &headers, &body)?;
     // What cannot be read was signed all the same: to refuse it would only make the provider send it again.
     let Ok(Notification { hook, data }) = serde_json::from_slice(&body) else { return Ok(answer("ignored")) };
     let Ok(id) = data.uuid.parse::<FileId>() else { return Ok(answer("ignored")) };
@@ -90,8 +92,7 @@ pub(super) async fn take_in(
 }
 
 /// Whether the provider signed the body.
-fn verify(uploadcare: &Uploadcare, headers: &HeaderMap, body: &Bytes) -> Result<(), ApiError> {
-    let secret = uploadcare.webhook_secret.as_ref().ok_or(ApiError::NoWebhookSecret)?;
+fn verify(secret: &SecretString, headers: &HeaderMap, body: &Bytes) -> Result<(), ApiError> {
     let signature = headers.get("x-uc-signature").and_then(|value| value.to_str().ok());
     let signature = signature.ok_or(ApiError::NotificationRefused("X-Uc-Signature is missing"))?;
     if !is_webhook_signature(secret, body, signature) {
