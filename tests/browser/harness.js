@@ -31,8 +31,6 @@ const CHROMIUM_ARGS = [
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('playwright-core').Locator} Locator */
 
-/** @typedef {import('playwright-core').BrowserContextOptions & { env?: Record<string, string> }} DeskOptions env: the server's */
-
 /** @type {import('playwright-core').Browser} */
 let browser;
 
@@ -48,7 +46,6 @@ after(() => browser?.close());
  * @param {(desk: Desk) => Promise<void>} story
  * @param {import('playwright-core').BrowserContextOptions} [options]
  * @param {import('../support/server.js').ServerOptions} [setup] of the server
- * @param {DeskOptions} [options]
  */
 export function browserTest(name, story, options = {}, setup = {}) {
   test(name, { timeout: TEST_DEADLINE_MS }, async () => {
@@ -82,10 +79,6 @@ export class Desk {
   static async open(options, setup) {
     const desk = new Desk();
     desk.server = await startServer({ ...setup, env: { UPLOADCARE_BUNDLE_DIR, ...setup.env } });
-  /** @param {DeskOptions} options */
-  static async open({ env = {}, ...options }) {
-    const desk = new Desk();
-    desk.server = await startServer({ env: { UPLOADCARE_BUNDLE_DIR, ...env } });
     desk.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     desk.context.setDefaultTimeout(DEADLINE_MS);
     desk.page = await desk.context.newPage();

@@ -193,4 +193,4 @@ browserTest('a file is whose signature it went with, and nobody else\u2019s', as
     found = await outcome('ann');
   }
   assert.equal(found, 'deleted');
-}, { env: callers() });
+}, {}, { env: callers() });

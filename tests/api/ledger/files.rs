@@ -199,7 +199,7 @@ async fn a_repetition_is_answered_and_counted_once(database: Database) {
     // The same file in other words, as another replica would hear it.
     let in_other_words = told.replace("image/png", "image/gif");
     assert_eq!(service.outcome_of(&in_other_words).await, "duplicate");
-    let replica = Service::on(Database { url: service.database_url(), _dir: None }).await;
+    let replica = Service::on(Database { url: service.database_url().to_owned(), _dir: None }).await;
     assert_eq!(replica.outcome_of(&in_other_words).await, "known");
     let (_, next) = service.sign_file("ann", "metered").await;
     let expected = json!({
@@ -377,7 +377,7 @@ async fn a_deletion_elsewhere_is_noted(database: Database) {
     let gone = webhook("file.deleted", &json!({ "uuid": id, "size": 10 }));
     assert_eq!(service.outcome_of(&gone).await, "settled");
     assert_eq!(service.outcome_of(&gone).await, "duplicate");
-    let replica = Service::on(Database { url: service.database_url(), _dir: None }).await;
+    let replica = Service::on(Database { url: service.database_url().to_owned(), _dir: None }).await;
     assert_eq!(replica.outcome_of(&gone).await, "known");
     assert_eq!(service.deletion("ann", &id).await, "not_found");
     assert_eq!(

@@ -4,8 +4,8 @@ mod books;
 mod commands;
 mod crash;
 mod erasure;
-mod fleet;
 mod files;
+mod fleet;
 mod notifications;
 mod outage;
 mod quotas;
@@ -133,7 +133,6 @@ const DELIVERY_KEY: &str = "73636b61519adede42191efe1e73f02a67c7b692e3765f90c250
 pub(crate) struct Service {
     pub(crate) app: TestApp,
     database: Database,
-    database: Option<Database>,
 }
 
 impl Service {
@@ -163,14 +162,9 @@ impl Service {
         Self { app: TestApp::spawn_as(setup).await, database }
     }
 
+    /// Where its ledger is.
     fn database_url(&self) -> &str {
         &self.database.url
-        Self { app: TestApp::spawn_as(setup).await, database: Some(database) }
-    }
-
-    /// Where its ledger is.
-    fn database_url(&self) -> String {
-        self.database.as_ref().unwrap().url.clone()
     }
 
     async fn ask(&self, who: &str, request: RequestBuilder) -> (StatusCode, Value) {
