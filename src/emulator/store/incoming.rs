@@ -11,10 +11,10 @@ use axum::body::Bytes;
 use tempfile::TempPath;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::StoreError;
 use super::content::{ContentReader, Span};
 use super::disk::{self, Disk};
 use super::hash::{Block, Hash, Hasher};
-use super::{StoreError, off_thread};
 
 /// How much of the beginning is kept at hand, to tell what kind of file it is.
 const HEAD_BYTES: usize = 4_096;
@@ -171,7 +171,8 @@ pub(in crate::emulator) struct IncomingFile {
     /// What is not written yet.
     block: Block,
     block_bytes: usize,
-    file: Option<NewFile>,
+    /// Gives the file back. It goes on while the next block is gathered.
+    writing: Option<JoinHandle<Result<NewFile, StoreError>>>,
     hasher: Hasher,
     after: Option<PartId>,
 }
@@ -186,7 +187,7 @@ impl IncomingFile {
             head: Vec::new(),
             block: Vec::new(),
             block_bytes: 0,
-            file: None,
+            writing: None,
             after: before.as_ref().map(|mark| mark.id),
             hasher: Hasher::new(before.map(|mark| mark.hash)),
         }
@@ -215,27 +216,33 @@ impl IncomingFile {
     }
 
     async fn append(&mut self, block: Block) -> Result<(), StoreError> {
-        let (disk, file) = (Arc::clone(&self.disk), self.file.take());
+        let (disk, file) = (Arc::clone(&self.disk), self.written().await?);
         let write = move || {
             let mut file = file.map_or_else(|| disk.create(), Ok)?;
             file.append(&block)?;
             Ok(file)
         };
-        self.file = Some(off_thread(write).await?);
+        self.writing = Some(spawn_blocking(write));
         Ok(())
+    }
+
+    /// The file with everything so far; none where it all fits in memory.
+    async fn written(&mut self) -> Result<Option<NewFile>, StoreError> {
+        let Some(writing) = self.writing.take() else { return Ok(None) };
+        writing.await.map_err(|_runtime_is_gone| StoreError::ShuttingDown)?.map(Some)
     }
 
     /// Ends the content.
     pub(in crate::emulator) async fn finish(mut self) -> Result<Incoming, StoreError> {
         let rest = std::mem::take(&mut self.block);
-        if self.file.is_some() {
+        if self.writing.is_some() {
             self.append(rest.clone()).await?;
         }
-        let mark = Mark::new(self.hasher.finish(rest.clone()).await?);
-        let piece = match self.file {
-            None => Piece::Memory(rest),
+        let piece = match self.written().await? {
+            None => Piece::Memory(rest.clone()),
             Some(file) => Piece::File(file.finish(self.disk.is_durable())),
         };
+        let mark = Mark::new(self.hasher.finish(rest).await?);
         Ok(Incoming { pieces: vec![piece], bytes: self.bytes, head: self.head, mark, after: self.after })
     }
 }
