@@ -19,6 +19,7 @@ mod draft;
 mod hash;
 mod incoming;
 mod log;
+mod md5;
 mod packs;
 mod settings;
 mod shelves;
