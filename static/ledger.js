@@ -43,7 +43,7 @@ export function createLedgerPanel(uploader, words) {
 
   /** After each signature: whose folder it was, what is left, one grant more. @param {Signed} signed */
   function signed(signed) {
-    latest = signed;
+    if (!latest || !isOvertakenBy(signed, latest)) latest = signed;
     if (typeof signed.params.folder === 'string') {
       /** @type {HTMLElement} */ (document.querySelector('[data-testid="folder"]')).textContent = signed.params.folder;
     }
@@ -58,6 +58,18 @@ export function createLedgerPanel(uploader, words) {
 
   grants.reload();
   return { signed, tick, changed: grants.reloadSoon };
+}
+
+/**
+ * Whether `signed` was signed before `latest`, whose answer came first: answers of requests that run side by side overtake
+ * each other. Within one second the one that leaves fewer uploads is the later one; bytes come back when a file is settled.
+ * @param {Signed} signed
+ * @param {Signed} latest
+ */
+function isOvertakenBy(signed, latest) {
+  if (signed.expiresAt !== latest.expiresAt) return signed.expiresAt < latest.expiresAt;
+  const measure = signed.quota?.uploads ? 'uploads' : 'bytes';
+  return (signed.quota?.[measure]?.remaining ?? 0) > (latest.quota?.[measure]?.remaining ?? 0);
 }
 
 /**
