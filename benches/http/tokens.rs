@@ -15,6 +15,8 @@ use tempfile::TempDir;
 /// More than the server remembers, so that one that comes round again is new once more.
 const MANY: usize = 40_000;
 
+const AUDIENCE: &str = "bench";
+
 const SECRET: &str = "a secret of more than thirty-two bytes";
 
 /// What precedes the point of a P-256 key in DER: SEQUENCE { SEQUENCE { ecPublicKey, prime256v1 }, BIT STRING }.
@@ -54,12 +56,13 @@ impl Tokens {
         path.join(name).to_str().unwrap().to_owned()
     }
 
-    pub(crate) fn hs256() -> [(&'static str, &'static str); 2] {
-        [("AUTH", "jwt"), ("JWT_SECRET", SECRET)]
+    pub(crate) fn hs256() -> [(&'static str, &'static str); 3] {
+        [("AUTH", "jwt"), ("JWT_AUDIENCE", AUDIENCE), ("JWT_SECRET", SECRET)]
     }
 
-    pub(crate) fn es256(&self) -> [(&'static str, &str); 3] {
-        [("AUTH", "jwt"), ("JWT_PUBLIC_KEY", &self.public_key), ("JWT_ALGORITHMS", "ES256")]
+    pub(crate) fn es256(&self) -> [(&'static str, &str); 4] {
+        let key = ("JWT_PUBLIC_KEY", self.public_key.as_str());
+        [("AUTH", "jwt"), ("JWT_AUDIENCE", AUDIENCE), key, ("JWT_ALGORITHMS", "ES256")]
     }
 }
 
@@ -67,6 +70,6 @@ impl Tokens {
 fn token(algorithm: Algorithm, key: &EncodingKey, number: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     // One caller, so that the rate limit has one bucket as it has without tokens.
-    let claims = json!({ "sub": "ann", "jti": number, "exp": now + 3_600, "scope": "upload:default" });
+    let claims = json!({ "sub": "ann", "aud": AUDIENCE, "jti": number, "exp": now + 3_600, "scope": "upload:default" });
     encode(&Header::new(algorithm), &claims, key).unwrap()
 }
