@@ -7,7 +7,7 @@ use super::extract::{ApiJson, ApiQuery, RequestId, breaks, true_or_false};
 use super::{ApiError, download_uploadcare, ownership};
 use crate::auth::{Action, Caller};
 use crate::clock::UnixSeconds;
-use crate::delivery::{AssetAddress, DeliveryType, PublicId, ResourceType};
+use crate::delivery::{AssetAddress, DeliveryType, ResourceType};
 use crate::signing::cloudinary::DownloadRequest;
 use crate::state::{AppState, Cloudinary};
 
@@ -35,10 +35,8 @@ pub(super) struct DownloadQuery {
 
 /// The same, checked.
 struct Download {
-    public_id: PublicId,
+    asset: AssetAddress,
     format: String,
-    resource_type: ResourceType,
-    delivery_type: DeliveryType,
     attachment: bool,
     lifetime_seconds: i64,
 }
@@ -69,11 +67,10 @@ pub(super) async fn create(
         return Ok(ApiJson(DownloadResponse::new(url, lifetime_seconds, now)));
     }
     let download = Download::try_from(query)?;
-    let asset = download.asset();
-    if !ownership::is_owned(&app, &caller, &asset).await? {
+    if !ownership::is_owned(&app, &caller, &download.asset).await? {
         return Err(ApiError::AssetNotFound);
     }
-    ownership::note_download(&app, &caller, &asset, &request_id);
+    ownership::note_download(&app, &caller, &download.asset, &request_id);
     Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))
 }
 
@@ -114,11 +111,12 @@ impl TryFrom<DownloadQuery> for Download {
             None => ResourceType::Image,
             Some(text) => text.parse().map_err(|error| breaks("resource_type", error))?,
         };
+        let public_id = public_id.parse().map_err(|error| breaks("public_id", error))?;
+        let format = parse_format(query.format, resource_type)?;
+        let delivery_type = parse_delivery_type(query.delivery_type.as_deref())?;
         Ok(Self {
-            public_id: public_id.parse().map_err(|error| breaks("public_id", error))?,
-            format: parse_format(query.format, resource_type)?,
-            resource_type,
-            delivery_type: parse_delivery_type(query.delivery_type.as_deref())?,
+            asset: AssetAddress { resource_type, delivery_type, public_id },
+            format,
             attachment: true_or_false("attachment", query.attachment.as_deref())?.unwrap_or_default(),
             lifetime_seconds: parse_lifetime(query.expires_in.as_deref())?,
         })
@@ -167,23 +165,19 @@ fn parse_lifetime(text: Option<&str>) -> Result<i64, ApiError> {
 }
 
 impl Download {
-    fn asset(&self) -> AssetAddress {
-        let Self { resource_type, delivery_type, .. } = *self;
-        AssetAddress { resource_type, delivery_type, public_id: self.public_id.clone() }
-    }
-
     fn sign(&self, cloudinary: &Cloudinary, now: UnixSeconds) -> DownloadResponse {
         let expires_at = now.plus(self.lifetime_seconds);
+        let AssetAddress { resource_type, delivery_type, public_id } = &self.asset;
         let request = DownloadRequest {
-            public_id: self.public_id.as_str(),
+            public_id: public_id.as_str(),
             format: &self.format,
-            delivery_type: self.delivery_type.as_str(),
+            delivery_type: delivery_type.as_str(),
             attachment: self.attachment,
             timestamp: now.0,
             expires_at: expires_at.0,
         };
         let query = cloudinary.signer.download_query(&request, &cloudinary.api_key);
-        let url = format!("{}/{}/download?{query}", cloudinary.api_base, self.resource_type);
+        let url = format!("{}/{resource_type}/download?{query}", cloudinary.api_base);
         DownloadResponse::new(url, self.lifetime_seconds, now)
     }
 }

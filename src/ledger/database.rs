@@ -47,7 +47,7 @@ pub(super) struct Sql {
 
 /// A statement over the rows of a JSON array, its first argument: the array stands between the two texts.
 macro_rules! over_rows {
-    ($before:literal, $after:literal) => {
+    ($before:expr, $after:literal) => {
         $crate::ledger::database::Sql {
             sqlite: concat!($before, " json_each($1) AS items ", $after),
             postgres: concat!($before, " jsonb_array_elements($1::jsonb) AS items(value) ", $after),

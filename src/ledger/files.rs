@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::audit::{self, Event, Happening};
 use super::database::{Sql, over_rows, reading, writing};
-use super::quota::{self, Change, Key, QuotaRow, UsedByKey};
+use super::quota::{self, Change, Key, QuotaRow, UsedByKey, used_of};
 use super::{IssueError, Ledger, LedgerError, QuotaExceeded, QuotaUse};
 use crate::clock::UnixSeconds;
 use crate::delivery::uploadcare::FileId;
@@ -82,15 +82,11 @@ impl Ledger {
             IssueError::Unreachable
         })?;
         let look = |reservation: &Reservation| {
-            let used = used_of(&used, &key(subject, profile, reservation));
-            let (measure, limit, resets_at) =
-                (reservation.measure, reservation.limit, reservation.window.ends_at);
-            if used.saturating_add(reservation.amount) > limit {
-                return Err(QuotaExceeded { profile: profile.to_owned(), measure, limit, resets_at });
-            }
-            Ok(QuotaUse { measure, limit, used, resets_at })
+            let used = used_of(&used, &Key::of(subject, profile, reservation));
+            // Only looked at: what is used stays what it is.
+            QuotaUse::with(profile, reservation, used).map(|room| QuotaUse { used, ..room })
         };
-        Ok(reservations.iter().map(look).collect::<Result<_, _>>()?)
+        Ok(reservations.iter().map(look).collect::<Result<_, QuotaExceeded>>()?)
     }
 
     async fn used(&self, subject: &str, profile: &str) -> Result<UsedByKey, LedgerError> {
@@ -223,7 +219,7 @@ impl Ledger {
 
 impl UploadedFile {
     fn change(&self, reservation: &Reservation) -> Change {
-        let key = key(&self.subject, &self.profile, reservation);
+        let key = Key::of(&self.subject, &self.profile, reservation);
         let add = i64::try_from(reservation.amount).unwrap_or(i64::MAX);
         Change { key, ends_at: reservation.window.ends_at, add }
     }
@@ -237,7 +233,8 @@ impl UploadedFile {
         mut changes: Vec<Change>,
     ) -> Verdict {
         let is_over = |one: &&Reservation| {
-            used_of(used, &key(&self.subject, &self.profile, one)).saturating_add(one.amount) > one.limit
+            let used = used_of(used, &Key::of(&self.subject, &self.profile, one));
+            QuotaUse::with(&self.profile, one, used).is_err()
         };
         let over = reservations.iter().find(is_over).map(|one| {
             format!("goes over the quota of {} {} for its period", one.limit, one.measure.as_str())
@@ -272,19 +269,6 @@ impl RecordedFile {
 /// A file as the audit names it.
 pub fn file_target(file: &FileId) -> String {
     format!("uploadcare/{file}")
-}
-
-fn key(subject: &str, profile: &str, reservation: &Reservation) -> Key {
-    Key {
-        subject: subject.to_owned(),
-        profile: profile.to_owned(),
-        measure: reservation.measure.as_str().to_owned(),
-        period: reservation.window.name.clone(),
-    }
-}
-
-fn used_of(used: &UsedByKey, key: &Key) -> u64 {
-    used.get(key).copied().and_then(|used| u64::try_from(used).ok()).unwrap_or_default()
 }
 
 /// The files as the statements above take them.

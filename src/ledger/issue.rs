@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::audit::{Event, Happening};
 use super::database::{Sql, over_rows, writing};
 use super::entry::Kept;
-use super::quota::{self, Change, Key, UsedByKey};
+use super::quota::{self, Change, Key, UsedByKey, used_of};
 use super::writer::{IssueError, Pending};
 use super::{Ledger, LedgerError, QuotaExceeded, QuotaUse};
 use crate::clock::UnixSeconds;
@@ -138,26 +138,13 @@ impl Issuing {
     }
 
     fn key(&self, reservation: &Reservation) -> Key {
-        Key {
-            subject: self.subject.clone(),
-            profile: self.profile.clone(),
-            measure: reservation.measure.as_str().to_owned(),
-            period: reservation.window.name.clone(),
-        }
+        Key::of(&self.subject, &self.profile, reservation)
     }
 
     /// What is used of each quota with this grant, or the quota that has no room for it.
     fn take(&self, used: &UsedByKey) -> Result<Vec<QuotaUse>, QuotaExceeded> {
         let take = |reservation: &Reservation| {
-            let before = used.get(&self.key(reservation)).copied().unwrap_or_default();
-            let with_it = u64::try_from(before).unwrap_or_default().saturating_add(reservation.amount);
-            let (measure, limit, resets_at) =
-                (reservation.measure, reservation.limit, reservation.window.ends_at);
-            if with_it > limit {
-                let profile = self.profile.clone();
-                return Err(QuotaExceeded { profile, measure, limit, resets_at });
-            }
-            Ok(QuotaUse { measure, limit, used: with_it, resets_at })
+            QuotaUse::with(&self.profile, reservation, used_of(used, &self.key(reservation)))
         };
         self.reservations.iter().map(take).collect()
     }

@@ -15,6 +15,7 @@
 
 mod audit;
 mod database;
+mod deleted;
 mod entry;
 mod files;
 mod issue;
@@ -32,12 +33,13 @@ use sqlx::migrate::MigrateError;
 use tokio::sync::mpsc;
 
 pub use audit::{AuditLine, Event, Happening};
+pub use deleted::{Deleted, target};
 pub use entry::{Entry, SettledBy, State};
 pub use files::{DeletedFile, RecordedFile, UploadedFile, file_target};
 pub use issue::Issue;
 pub use quota::{QuotaExceeded, QuotaUse};
 pub use read::Page;
-pub use settle::{Deleted, Finding, Settlement, target};
+pub use settle::{Finding, Settlement};
 pub use writer::IssueError;
 
 use crate::config::LedgerConfig;

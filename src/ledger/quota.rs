@@ -8,7 +8,7 @@ use sqlx::FromRow;
 
 use super::database::{Sql, over_rows};
 use crate::clock::UnixSeconds;
-use crate::profiles::Measure;
+use crate::profiles::{Measure, Reservation};
 
 /// Makes sure that the rows are there, locks them in one order for everybody, and reads them.
 pub(super) const LOCK: Sql = over_rows!(
@@ -36,6 +36,18 @@ pub(super) struct Key {
     pub(super) period: String,
 }
 
+impl Key {
+    /// The row that a reservation of `subject` under `profile` counts in.
+    pub(super) fn of(subject: &str, profile: &str, reservation: &Reservation) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            profile: profile.to_owned(),
+            measure: reservation.measure.as_str().to_owned(),
+            period: reservation.window.name.clone(),
+        }
+    }
+}
+
 /// What is to be added to a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
@@ -57,6 +69,11 @@ pub(super) struct QuotaRow {
 
 /// What has been used, by row.
 pub(super) type UsedByKey = BTreeMap<Key, i64>;
+
+/// What has been used of one row; nothing where there is none.
+pub(super) fn used_of(used: &UsedByKey, key: &Key) -> u64 {
+    used.get(key).copied().and_then(|used| u64::try_from(used).ok()).unwrap_or_default()
+}
 
 pub(super) fn by_key(rows: Vec<QuotaRow>) -> UsedByKey {
     let pair = |row: QuotaRow| {
@@ -83,6 +100,18 @@ pub struct QuotaUse {
     pub used: u64,
     /// When the next period begins.
     pub resets_at: UnixSeconds,
+}
+
+impl QuotaUse {
+    /// How much is used once `reservation` is taken too, or that there is no room for it.
+    pub(super) fn with(profile: &str, reservation: &Reservation, before: u64) -> Result<Self, QuotaExceeded> {
+        let Reservation { measure, amount, limit, ref window } = *reservation;
+        let (used, resets_at) = (before.saturating_add(amount), window.ends_at);
+        if used > limit {
+            return Err(QuotaExceeded { profile: profile.to_owned(), measure, limit, resets_at });
+        }
+        Ok(Self { measure, limit, used, resets_at })
+    }
 }
 
 /// A quota that has no room for one more grant.

@@ -75,9 +75,7 @@ impl Ledger {
     /// The grants with these ids.
     pub async fn find_all(&self, ids: impl Iterator<Item = UploadId>) -> Result<Vec<Entry>, LedgerError> {
         const SELECT: Sql = over_rows!(
-            "SELECT id, subject, profile, public_id, delivery_type, request, terms, reservations, issued_at, \
-             expires_at, state, resource_type, format, bytes, version, settled_at, settled_by, reason, deleted_at, \
-             due_at FROM grants WHERE id IN (SELECT value ->> 'id' FROM",
+            concat!("SELECT ", columns!(), " FROM grants WHERE id IN (SELECT value ->> 'id' FROM"),
             ")"
         );
         self.open().await?;

@@ -1,6 +1,6 @@
 //! Erasing a person: everything of one caller, from the ledger and from the folders that are theirs alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -89,11 +89,13 @@ impl Settling {
             assets.extend(entry.addresses());
         }
         let reports = self.admin.delete(&assets, TIME_LIMIT).await;
-        let outcomes: Vec<_> = reports.into_iter().flat_map(|report| report.outcomes).collect();
+        let mut outcomes = HashMap::<_, Vec<_>>::new();
+        for (asset, outcome) in reports.into_iter().flat_map(|report| report.outcomes) {
+            outcomes.entry(asset.public_id.to_string()).or_default().push((asset, outcome));
+        }
         let mut gone = Vec::new();
         for entry in entries {
-            let own: Vec<_> =
-                outcomes.iter().filter(|(asset, _)| asset.public_id.as_str() == entry.public_id).collect();
+            let own = outcomes.remove(&entry.public_id).unwrap_or_default();
             let any = |wanted: fn(&Outcome) -> bool| own.iter().any(|(_, outcome)| wanted(outcome));
             let outcome = if any(|outcome| matches!(outcome, Outcome::Failed(_))) {
                 "failed"
