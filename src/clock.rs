@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,16 @@ impl UnixSeconds {
     #[must_use]
     pub const fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
+    }
+}
+
+/// A moment in milliseconds since 1970-01-01T00:00:00Z: for what is sorted by its making, and for nothing that is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMilliseconds(pub i64);
+
+impl From<UnixSeconds> for UnixMilliseconds {
+    fn from(moment: UnixSeconds) -> Self {
+        Self(moment.0.saturating_mul(1_000))
     }
 }
 
@@ -58,6 +68,18 @@ impl Clock {
         }
     }
 
+    /// The same to the millisecond; a clock that stands still does so on a whole second.
+    pub fn milliseconds(&self) -> UnixMilliseconds {
+        match &*self.0 {
+            Source::Machine { ahead_seconds } => {
+                let UnixMilliseconds(ahead) = UnixSeconds(ahead_seconds.load(Ordering::Relaxed)).into();
+                let now = i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX);
+                UnixMilliseconds(now.saturating_add(ahead))
+            }
+            Source::Frozen { at } => UnixSeconds(at.load(Ordering::Relaxed)).into(),
+        }
+    }
+
     /// Moves the clock by `seconds` (backwards if negative); it goes on from there.
     pub fn advance(&self, seconds: i64) {
         self.set(self.now().plus(seconds));
@@ -74,10 +96,13 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
 fn machine_now() -> UnixSeconds {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixSeconds(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+    UnixSeconds(i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What every request may use: concrete values, cheap to clone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,29 +21,33 @@ use crate::providers::uploadcare::RestApi;
 use crate::settling::Settling;
 use crate::signing::cloudinary::Signer;
 
-/// The service's state. Clones share everything.
+/// The service's state. A clone is one more reference to it.
 #[derive(Clone, Debug)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// What all clones share.
+#[derive(Debug)]
+pub struct Shared {
     /// Tells the time.
     pub clock: Clock,
     /// How callers prove who they are.
-    pub authentication: Arc<Authentication>,
+    pub authentication: Authentication,
     /// How often one caller may call.
-    pub rate_limit: Arc<RateLimit>,
-    profiles: Arc<ArcSwap<Profiles>>,
+    pub rate_limit: RateLimit,
+    profiles: ArcSwap<Profiles>,
     /// The account to sign for.
-    pub cloudinary: Arc<Cloudinary>,
+    pub cloudinary: Cloudinary,
     /// Which grants there are, and what became of them.
     pub ledger: Ledger,
     /// Where the provider can tell us of uploads.
-    pub notification_url: Option<Arc<str>>,
+    pub notification_url: Option<String>,
     /// What it told us of late.
-    pub seen_notifications: Arc<SeenNotifications>,
+    pub seen_notifications: SeenNotifications,
     /// The Uploadcare project to sign for, if there is one.
-    pub uploadcare: Option<Arc<Uploadcare>>,
+    pub uploadcare: Option<Uploadcare>,
     /// The demo page.
-    pub demo: Arc<DemoPage>,
-    draining: Arc<AtomicBool>,
+    pub demo: DemoPage,
+    draining: AtomicBool,
 }
 
 /// What a service is made of.
@@ -50,7 +55,9 @@ pub struct AppState {
 pub struct AppSettings {
     /// The account to sign for.
     pub account: CloudinaryAccount,
-    /// Whether the provider is an emulator beside the service.
+    /// The Uploadcare project to sign for as well.
+    pub uploadcare: Option<UploadcareAccount>,
+    /// Whether the providers are an emulator beside the service.
     pub emulated: bool,
     /// How callers prove who they are.
     pub authentication: Authentication,
@@ -107,6 +114,7 @@ impl AppState {
     pub fn new(settings: AppSettings) -> Result<Self, NoClient> {
         let AppSettings {
             account,
+            uploadcare,
             emulated,
             authentication,
             rate_limit,
@@ -124,34 +132,32 @@ impl AppState {
             delivery: account.delivery(emulated),
             admin: AdminApi::new(&account, clock.clone())?,
         };
-        Ok(Self {
-            demo: Arc::new(DemoPage::new(&account, emulated)),
+        let uploadcare = uploadcare.map(|account| Uploadcare::new(&account, emulated, clock.clone()));
+        Ok(Self(Arc::new(Shared {
+            demo: DemoPage::new(&account, emulated),
             clock,
-            authentication: Arc::new(authentication),
-            rate_limit: Arc::new(rate_limit),
-            profiles: Arc::new(ArcSwap::from_pointee(profiles)),
-            cloudinary: Arc::new(cloudinary),
+            authentication,
+            rate_limit,
+            profiles: ArcSwap::from_pointee(profiles),
+            cloudinary,
             ledger,
-            notification_url: public_url.map(|url| format!("{url}/webhooks/cloudinary").into()),
-            seen_notifications: Arc::default(),
-            uploadcare: None,
-            draining: Arc::default(),
-        })
+            notification_url: public_url.map(|url| format!("{url}/webhooks/cloudinary")),
+            seen_notifications: SeenNotifications::default(),
+            uploadcare: uploadcare.transpose()?,
+            draining: AtomicBool::default(),
+        })))
     }
+}
 
-    /// The same service, signing for an Uploadcare project too; `emulated` where the emulator runs beside it.
-    pub fn with_uploadcare(mut self, account: &UploadcareAccount, emulated: bool) -> Result<Self, NoClient> {
-        self.uploadcare = Some(Arc::new(Uploadcare {
-            secret_key: account.secret_key.clone(),
-            cdn: account.cdn(emulated),
-            secure_delivery: account.secure_delivery.clone(),
-            webhook_secret: account.webhook_secret.clone(),
-            rest: RestApi::new(account, self.clock.clone())?,
-            page: UploadcarePage::new(account, emulated),
-        }));
-        Ok(self)
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
+}
 
+impl Shared {
     /// What may be uploaded, as of now. A request asks once and lets go before it waits for anything: a reload must not
     /// change the rules in its middle, and the old ones go with their last reader.
     pub fn profiles(&self) -> Guard<Arc<Profiles>> {
@@ -181,5 +187,18 @@ impl AppState {
     /// Turns readiness off.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Uploadcare {
+    fn new(account: &UploadcareAccount, emulated: bool, clock: Clock) -> Result<Self, NoClient> {
+        Ok(Self {
+            secret_key: account.secret_key.clone(),
+            cdn: account.cdn(emulated),
+            secure_delivery: account.secure_delivery.clone(),
+            webhook_secret: account.webhook_secret.clone(),
+            rest: RestApi::new(account, clock)?,
+            page: UploadcarePage::new(account, emulated),
+        })
     }
 }

@@ -1,8 +1,9 @@
 //! CPU per request of the service, as a ratio to a bare hyper server that answers the same number of bytes.
 //!
 //! `cargo bench --bench http` builds both, runs them in turn under the same load (64 keep-alive connections by default),
-//! each alone on one core with the load on another, and prints requests per second, CPU per request and the ratio. With
-//! tokens: one that is new each time, and one that the server has seen.
+//! each alone on one core with the load on another, and prints requests per second, CPU per request and the ratio. What a
+//! caller's token costs is the difference to the same requests at a server that does not read it: one that is new each
+//! time, and one that the server has seen.
 //! `cargo bench --bench http -- --rounds 5 --seconds 4 --connections 64` are the defaults. Needs Linux and `taskset`.
 #![expect(
     clippy::print_stdout,
@@ -31,7 +32,7 @@ struct Candidate {
     tokens: Option<&'static str>,
 }
 
-const CANDIDATES: [Candidate; 7] = [
+const CANDIDATES: [Candidate; 8] = [
     Candidate {
         name: "bare hyper, same bytes",
         path: "/",
@@ -45,6 +46,12 @@ const CANDIDATES: [Candidate; 7] = [
         path: "/download-url?public_id=kyc/1/passport_x7k2p1&format=jpg",
         start: countersign,
         tokens: None,
+    },
+    Candidate {
+        name: "/upload-signature, token unread",
+        path: SIGN,
+        start: countersign,
+        tokens: Some("hs256-many"),
     },
     Candidate {
         name: "/upload-signature, HS256 anew",
@@ -127,12 +134,23 @@ fn sample(candidate: &Candidate, load: &Load, tokens: &Tokens) -> Sample {
 }
 
 fn report(samples: &[Vec<Sample>]) {
-    let bare = median(samples[0].iter().map(|sample| sample.cpu_microseconds));
+    let cpu = |samples: &Vec<Sample>| median(samples.iter().map(|sample| sample.cpu_microseconds));
+    let bare = cpu(&samples[0]);
     println!("{:32} {:>12} {:>16} {:>14}", "server", "requests/s", "CPU µs/request", "× bare hyper");
     for (candidate, samples) in CANDIDATES.iter().zip(samples) {
-        let cpu = median(samples.iter().map(|sample| sample.cpu_microseconds));
         let rate = median(samples.iter().map(|sample| sample.requests_per_second));
+        let cpu = cpu(samples);
         println!("{:32} {rate:>12.0} {cpu:>16.2} {:>14.2}", candidate.name, cpu / bare);
+    }
+    let with_tokens = CANDIDATES.iter().zip(samples).filter(|(candidate, _)| candidate.tokens.is_some());
+    let mut with_tokens = with_tokens.map(|(candidate, samples)| (candidate.name, cpu(samples)));
+    let Some((_, unread)) = with_tokens.next() else { return };
+    for (name, cpu) in with_tokens {
+        println!(
+            "{name}: {:+.2} µs for the token, {:+.2} of bare hyper",
+            cpu - unread,
+            (cpu - unread) / bare
+        );
     }
 }
 

@@ -16,8 +16,8 @@ const ROWS: usize = 64;
 const INSERT: &str = "\
 INSERT INTO grants (id, subject, profile, public_id, delivery_type, request, terms, reservations, request_id, \
                     issued_at, expires_at, due_at) \
-SELECT id, '', 'once', 'kyc/1/' || id, 'upload', '{}', '{}', '[]', '0123456789abcdef', 1720000000, 1720001800, 1720002400 \
-FROM UNNEST($1::text[]) AS ids(id)";
+SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+                     $9::text[], $10::bigint[], $11::bigint[], $12::bigint[])";
 
 /// The server; stopped when dropped.
 pub(crate) struct Postgres {
@@ -95,7 +95,8 @@ impl Drop for Postgres {
     }
 }
 
-/// How many rows of grants one connection inserts when it does nothing else.
+/// How many rows of grants one connection inserts when it does nothing else: the same columns, each of the same length as
+/// those of a single use.
 pub(crate) fn rows_a_second(url: &str, seconds: usize) -> f64 {
     let limit = Duration::from_secs(seconds.try_into().unwrap());
     runtime().block_on(async {
@@ -103,14 +104,28 @@ pub(crate) fn rows_a_second(url: &str, seconds: usize) -> f64 {
         let began = Instant::now();
         let mut rows = 0_u32;
         while began.elapsed() < limit {
-            // Like grants: each id after the one before.
-            let id = |row| format!("{rows:012x}{row:020x}");
-            let ids: Vec<_> = (0..ROWS).map(id).collect();
-            sqlx::query(INSERT).bind(ids).execute(&mut connection).await.unwrap();
+            insert(&mut connection, rows).await;
             rows += u32::try_from(ROWS).unwrap();
         }
         f64::from(rows) / began.elapsed().as_secs_f64()
     })
+}
+
+async fn insert(connection: &mut PgConnection, rows: u32) {
+    // Like those of grants, each id comes after the one before.
+    let ids: Vec<_> = (0..ROWS).map(|row| format!("{rows:012x}{row:020x}")).collect();
+    let public_ids: Vec<_> = ids.iter().map(|id| format!("kyc/1/{id}")).collect();
+    let text = |text: &'static str| vec![text; ROWS];
+    let number = |number: i64| vec![number; ROWS];
+    let insert = sqlx::query(INSERT)
+        .bind(&ids)
+        .bind(text(""))
+        .bind(text("once"))
+        .bind(public_ids)
+        .bind(text("upload"));
+    let insert = insert.bind(text("{}")).bind(text("{}")).bind(text("[]")).bind(&ids);
+    let insert = insert.bind(number(1_720_000_000)).bind(number(1_720_001_800)).bind(number(1_720_002_400));
+    insert.execute(connection).await.unwrap();
 }
 
 fn runtime() -> Runtime {

@@ -1,6 +1,7 @@
 //! From a request's headers to its caller.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::ApiError;
 use crate::auth::{
-    ApiKeys, Caller, KEY_PREFIX, PinnedKey, TokenError, TokenRules, VerifiedToken, read_header,
+    ApiKeys, Caller, KEY_PREFIX, PinnedKey, TokenError, TokenRules, UnverifiedToken, VerifiedToken,
 };
 use crate::clock::UnixSeconds;
 use crate::config::{AuthConfig, TokenKeyConfig};
@@ -90,19 +91,20 @@ impl Tokens {
         if let Some(verified) = self.verified.get(&hash) {
             return verified.at(now);
         }
-        let key = self.key_of(token).await?;
-        let verified = key.verify(token, &self.rules, now).map_err(refused)?;
+        let token = UnverifiedToken::read(token).map_err(refused)?;
+        let key = self.key_of(&token).await?;
+        let verified = key.verify(&token, &self.rules, now).map_err(refused)?;
         let caller = verified.at(now);
         self.verified.insert(hash, verified);
         caller
     }
 
-    async fn key_of(&self, token: &str) -> Result<PinnedKey, ApiError> {
+    async fn key_of(&self, token: &UnverifiedToken<'_>) -> Result<PinnedKey, ApiError> {
         match &self.keys {
             TokenKeys::Pinned(key) => Ok(key.clone()),
             TokenKeys::Published(jwks) => {
-                let kid = read_header(token).map_err(refused)?.kid.ok_or(ApiError::CredentialRefused)?;
-                let key = jwks.key(&kid).await.map_err(|_source| ApiError::IssuerUnreachable)?;
+                let kid = token.kid.as_deref().ok_or(ApiError::CredentialRefused)?;
+                let key = jwks.key(kid).await.map_err(|_source| ApiError::IssuerUnreachable)?;
                 key.ok_or_else(|| refused(TokenError::UnknownKey))
             }
         }
@@ -112,7 +114,7 @@ impl Tokens {
 impl VerifiedToken {
     fn at(&self, now: UnixSeconds) -> Result<Caller, ApiError> {
         if now < self.expires_at {
-            Ok(Caller::Known(self.subject.clone()))
+            Ok(Caller::Known(Arc::clone(&self.subject)))
         } else {
             Err(refused(TokenError::Expired))
         }

@@ -33,7 +33,7 @@ type BrokenRule = (Option<&'static str>, String);
 /// The project, if the item's URL is meant for Uploadcare.
 pub(super) fn is_meant<'a>(app: &'a AppState, item: &Value) -> Option<&'a Uploadcare> {
     let url = item.get("url")?.as_str()?;
-    app.uploadcare.as_deref().filter(|uploadcare| uploadcare.cdn.is_meant(url))
+    app.uploadcare.as_ref().filter(|uploadcare| uploadcare.cdn.is_meant(url))
 }
 
 /// The file behind an item; `type` may be left out.

@@ -17,7 +17,7 @@ pub(super) async fn sign(
     expires_at: UnixSeconds,
     request_id: &RequestId,
 ) -> Result<String, ApiError> {
-    let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
+    let uploadcare = app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?;
     let delivery = uploadcare.secure_delivery.as_ref().ok_or(ApiError::NoSecureDelivery)?;
     let file = uploadcare.cdn.file(url).map_err(|error: CdnUrlError| breaks("url", error))?;
     let (owned, _) = ownership::split_files(app, caller, vec![file.clone()]).await?;

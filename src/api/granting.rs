@@ -54,7 +54,7 @@ pub(super) fn grant(
     let asked = profile.is_tracked().then(|| request.clone());
     let mut grant = profile.grant(caller, request, now)?;
     let tracked = asked.and_then(|asked| {
-        let id = UploadId::new(now, random());
+        let id = UploadId::new(app.clock.milliseconds(), random());
         Some((profile.track(&mut grant, caller, id, app.notification_url.as_deref())?, asked))
     });
     Ok(Granted { grant, tracked })
@@ -67,8 +67,9 @@ impl Granted {
         let Some((tracked, request)) = tracked else {
             return Ok(Kept { grant, upload_id: None, quota: None });
         };
+        let upload_id = tracked.id;
         let issue = Issue {
-            tracked: &tracked,
+            tracked,
             request: &request,
             issued_at: grant.issued_at,
             expires_at: grant.expires_at(),
@@ -78,7 +79,7 @@ impl Granted {
         let quotas = quotas.map_err(|error| ApiError::of_issue(error, grant.issued_at))?;
         let lines: BTreeMap<_, _> = quotas.iter().map(QuotaLine::of).collect();
         let quota = (!lines.is_empty()).then_some(lines);
-        Ok(Kept { grant, upload_id: Some(tracked.id), quota })
+        Ok(Kept { grant, upload_id: Some(upload_id), quota })
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn create(
     caller: Caller,
     ApiQuery(query): ApiQuery<UploadcareQuery>,
 ) -> Result<Response, ApiError> {
-    let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
+    let uploadcare = app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?;
     let now = app.clock.now();
     let (mut response, asked) = {
         let profiles = app.profiles();

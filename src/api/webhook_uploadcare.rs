@@ -58,7 +58,7 @@ pub(super) async fn take_in(
     request_id: RequestId,
     request: Request,
 ) -> Result<ApiJson<HeardResponse>, ApiError> {
-    let uploadcare = app.uploadcare.as_deref().ok_or(ApiError::NoUploadcare)?;
+    let uploadcare = app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?;
     let secret = uploadcare.webhook_secret.as_ref().ok_or(ApiError::NoWebhookSecret)?;
     let headers = request.headers().clone();
     let body = read_body(request, MAX_BODY_BYTES).await?;

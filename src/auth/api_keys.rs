@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -29,7 +30,7 @@ pub struct ApiKeys(HashMap<[u8; LOOKUP_BYTES], Vec<StoredKey>>);
 #[derive(Clone)]
 struct StoredKey {
     sha256: [u8; 32],
-    subject: Subject,
+    subject: Arc<Subject>,
 }
 
 /// A line of the file that is not a key.
@@ -72,7 +73,7 @@ impl ApiKeys {
     }
 
     /// Whose key this is.
-    pub fn find(&self, key: &str) -> Option<&Subject> {
+    pub fn find(&self, key: &str) -> Option<&Arc<Subject>> {
         let sha256: [u8; 32] = Sha256::digest(key).into();
         let candidates = self.0.get(&lookup(&sha256))?;
         candidates.iter().find(|stored| stored.sha256.ct_eq(&sha256).into()).map(|stored| &stored.subject)
@@ -104,7 +105,7 @@ fn parse_line(line: &str) -> Result<StoredKey, BadKey> {
     let mut sha256 = [0; 32];
     hex::decode_to_slice(hash, &mut sha256).map_err(|_source| BadKey::Hash)?;
     let scopes = scopes.split(',').map(str::parse::<Scope>).collect::<Result<BTreeSet<_>, _>>()?;
-    Ok(StoredKey { sha256, subject: Subject { name: name.to_owned(), scopes } })
+    Ok(StoredKey { sha256, subject: Arc::new(Subject { name: name.to_owned(), scopes }) })
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Who asks, and what they may do. Knows no HTTP framework.
 
 mod api_keys;
+mod claims;
 mod tokens;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 pub use api_keys::{ApiKeys, BadKeyLine, KEY_PREFIX};
-pub use tokens::{KeyError, KeySet, PinnedKey, TokenError, TokenRules, VerifiedToken, read_header};
+pub use tokens::{KeyError, KeySet, PinnedKey, TokenError, TokenRules, UnverifiedToken, VerifiedToken};
 
 /// Who asks for a signature, a download or a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub enum Caller {
     /// Nobody in particular: callers are not told apart (`AUTH=none`), and each may reach every asset of the cloud.
     Anonymous,
     /// Somebody who proved who they are.
-    Known(Subject),
+    Known(Arc<Subject>),
 }
 
 /// Somebody known: an API key's name or a token's subject, and what they may do.

@@ -4,33 +4,42 @@
 //! foreign `typ` are refused; `exp` must be there; `nbf`, `iss` and `aud` are held against the configuration. Time comes
 //! in as an argument.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use sha2::Sha256;
 
-use super::{Scope, Subject};
+use super::Subject;
+use super::claims::Claims;
 use crate::clock::UnixSeconds;
 
-/// How far the issuer's clock may differ from ours, in seconds.
-const LEEWAY_SECONDS: i64 = 30;
 /// The longest token that is read at all, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// The longest subject, in bytes.
-const MAX_SUBJECT_BYTES: usize = 255;
-/// The most scopes that are read from a token.
-const MAX_SCOPES: usize = 100;
 /// The most keys of a key set.
 const MAX_KEYS: usize = 100;
 
-/// A key and the one algorithm it verifies.
+/// A key and the one algorithm it verifies. Clones share the key.
 #[derive(Clone)]
 pub struct PinnedKey {
     algorithm: Algorithm,
-    key: DecodingKey,
+    key: Arc<Key>,
+}
+
+enum Key {
+    /// A shared secret, hashed into the state that every HMAC with it begins in.
+    Secret(Hmac<Sha256>),
+    /// The public half of a pair.
+    Public(DecodingKey),
 }
 
 /// Keys by their `kid`, as an issuer publishes them.
@@ -50,7 +59,7 @@ pub struct TokenRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedToken {
     /// Whose it is.
-    pub subject: Subject,
+    pub subject: Arc<Subject>,
     /// When it stops to hold, leeway included.
     pub expires_at: UnixSeconds,
 }
@@ -101,26 +110,6 @@ pub enum KeyError {
     Pem(&'static str),
 }
 
-/// What a token claims, read leniently: a claim of another shape counts as absent.
-#[derive(Deserialize)]
-struct Claims {
-    sub: Option<String>,
-    iss: Option<String>,
-    aud: Option<OneOrMany>,
-    exp: Option<f64>,
-    nbf: Option<f64>,
-    scope: Option<OneOrMany>,
-    scopes: Option<OneOrMany>,
-    scp: Option<OneOrMany>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
 impl PinnedKey {
     /// A shared secret, for HS256.
     pub fn from_secret(secret: &SecretString) -> Result<Self, KeyError> {
@@ -128,7 +117,8 @@ impl PinnedKey {
         if secret.len() < 32 {
             return Err(KeyError::ShortSecret);
         }
-        Ok(Self { algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret) })
+        let keyed = Hmac::new_from_slice(secret).map_err(|_any_length_will_do| KeyError::ShortSecret)?;
+        Ok(Self { algorithm: Algorithm::HS256, key: Arc::new(Key::Secret(keyed)) })
     }
 
     /// A public key in PEM, for one asymmetric algorithm.
@@ -138,7 +128,11 @@ impl PinnedKey {
             Algorithm::EdDSA => (DecodingKey::from_ed_pem(pem), "EdDSA"),
             _ => (DecodingKey::from_rsa_pem(pem), "RS256 or PS256"),
         };
-        key.map(|key| Self { algorithm, key }).map_err(|_source| KeyError::Pem(name))
+        key.map(|key| Self::public(algorithm, key)).map_err(|_source| KeyError::Pem(name))
+    }
+
+    fn public(algorithm: Algorithm, key: DecodingKey) -> Self {
+        Self { algorithm, key: Arc::new(Key::Public(key)) }
     }
 
     /// A published key, with the algorithm it says it is for, or the only one its kind allows.
@@ -165,7 +159,7 @@ impl PinnedKey {
             _ => return None,
         };
         let key = DecodingKey::from_jwk(jwk).ok()?;
-        Some((kid, Self { algorithm, key }))
+        Some((kid, Self::public(algorithm, key)))
     }
 
     /// The algorithm it is pinned to.
@@ -176,23 +170,31 @@ impl PinnedKey {
     /// Verifies `token` with this key and no other algorithm than its own.
     pub fn verify(
         &self,
-        token: &str,
+        token: &UnverifiedToken<'_>,
         rules: &TokenRules,
         now: UnixSeconds,
     ) -> Result<VerifiedToken, TokenError> {
-        let header = read_header(token)?;
-        if header.algorithm != self.algorithm {
+        if token.algorithm != self.algorithm {
             return Err(TokenError::Algorithm);
         }
-        let mut validation = Validation::new(self.algorithm);
-        // Time is compared below, with our own clock; issuer and audience with it, so that one place decides.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        let claims =
-            decode::<Claims>(token, &self.key, &validation).map_err(|_source| TokenError::Signature)?.claims;
+        if !self.has_signed(token) {
+            return Err(TokenError::Signature);
+        }
+        // Time is compared with our own clock, and issuer and audience beside it, so that one place decides.
+        let claims = decoded(token.claims)?;
+        let claims: Claims<'_> = serde_json::from_slice(&claims).map_err(unreadable)?;
         claims.check(rules, now)
+    }
+
+    fn has_signed(&self, token: &UnverifiedToken<'_>) -> bool {
+        let message = token.message.as_bytes();
+        match &*self.key {
+            Key::Secret(keyed) => decoded(token.signature)
+                .is_ok_and(|signature| keyed.clone().chain_update(message).verify_slice(&signature).is_ok()),
+            Key::Public(key) => {
+                crypto::verify(token.signature, message, key, self.algorithm).unwrap_or(false)
+            }
+        }
     }
 }
 
@@ -202,76 +204,56 @@ impl fmt::Debug for PinnedKey {
     }
 }
 
-/// What a token's header says before anything is verified.
+/// A token whose header was read, and of which nothing was verified.
 #[derive(Debug)]
-pub struct TokenHeader {
-    /// The algorithm it claims.
+pub struct UnverifiedToken<'a> {
+    /// What is signed: header and claims as they were sent.
+    message: &'a str,
+    claims: &'a str,
+    signature: &'a str,
+    /// The algorithm that it says it is signed with.
     algorithm: Algorithm,
-    /// The key it names.
+    /// The key that it says it is signed with.
     pub kid: Option<String>,
 }
 
-/// Reads a token's header, refusing what no token of ours has.
-pub fn read_header(token: &str) -> Result<TokenHeader, TokenError> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(TokenError::Unreadable);
-    }
-    let header = decode_header(token).map_err(|_source| TokenError::Unreadable)?;
-    let is_a_token = header.typ.as_deref().is_none_or(|typ| {
-        ["jwt", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
-    });
-    if !is_a_token || header.crit.is_some() {
-        return Err(TokenError::Header);
-    }
-    Ok(TokenHeader { algorithm: header.alg, kid: header.kid })
+/// What stands in a token's header; further members are for others.
+#[derive(Deserialize)]
+struct Header<'a> {
+    alg: Algorithm,
+    #[serde(borrow)]
+    typ: Option<Cow<'a, str>>,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
 }
 
-impl Claims {
-    fn check(self, rules: &TokenRules, now: UnixSeconds) -> Result<VerifiedToken, TokenError> {
-        let expires_at = seconds(self.exp).map(|exp| exp.plus(LEEWAY_SECONDS)).ok_or(TokenError::Expired)?;
-        if now >= expires_at {
-            return Err(TokenError::Expired);
+impl<'a> UnverifiedToken<'a> {
+    /// Takes a token apart and reads its header, refusing what no token of ours has.
+    pub fn read(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::Unreadable);
         }
-        if self.nbf.is_some() && seconds(self.nbf).is_none_or(|nbf| now < nbf.plus(-LEEWAY_SECONDS)) {
-            return Err(TokenError::NotYet);
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Unreadable)?;
+        let (header, claims) = message.split_once('.').ok_or(TokenError::Unreadable)?;
+        let header = decoded(header)?;
+        let Header { alg: algorithm, typ, kid, crit } =
+            serde_json::from_slice(&header).map_err(unreadable)?;
+        let is_a_token = typ.is_none_or(|typ| {
+            ["jwt", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
+        });
+        if !is_a_token || crit.is_some() {
+            return Err(TokenError::Header);
         }
-        if rules.issuer.is_some() && self.iss != rules.issuer {
-            return Err(TokenError::Issuer);
-        }
-        if let Some(ours) = &rules.audience
-            && !items(self.aud.as_ref(), false).contains(&ours.as_str())
-        {
-            return Err(TokenError::Audience);
-        }
-        let name = self.sub.as_ref().filter(|name| (1..=MAX_SUBJECT_BYTES).contains(&name.len()));
-        let name = name.filter(|name| !name.chars().any(char::is_control)).ok_or(TokenError::Subject)?;
-        Ok(VerifiedToken { subject: Subject { name: name.clone(), scopes: self.scopes() }, expires_at })
-    }
-
-    /// Scopes under any of their three usual names, as a list or separated by spaces.
-    fn scopes(&self) -> BTreeSet<Scope> {
-        let claims = [&self.scope, &self.scopes, &self.scp];
-        let words = claims.into_iter().flat_map(|claim| items(claim.as_ref(), true));
-        words.filter_map(|word| word.parse().ok()).take(MAX_SCOPES).collect()
+        Ok(Self { message, claims, signature, algorithm, kid })
     }
 }
 
-fn items(claim: Option<&OneOrMany>, split_at_spaces: bool) -> Vec<&str> {
-    match claim {
-        None => Vec::new(),
-        Some(OneOrMany::One(text)) if split_at_spaces => text.split(' ').collect(),
-        Some(OneOrMany::One(text)) => vec![text],
-        Some(OneOrMany::Many(texts)) => texts.iter().map(String::as_str).collect(),
-    }
+fn decoded(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_source| TokenError::Unreadable)
 }
 
-/// Whole seconds; `None` for what is no moment.
-fn seconds(claim: Option<f64>) -> Option<UnixSeconds> {
-    /// The year 33658: far beyond any token and far below where floats skip seconds.
-    const LATEST: f64 = 1e12;
-    let claim = claim.filter(|claim| (0.0..=LATEST).contains(claim))?;
-    #[expect(clippy::cast_possible_truncation, reason = "held within range above")]
-    Some(UnixSeconds(claim as i64))
+fn unreadable(_source: serde_json::Error) -> TokenError {
+    TokenError::Unreadable
 }
 
 impl KeySet {

@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed2551
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
+use super::super::claims::LEEWAY_SECONDS;
 use super::*;
 
 const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
@@ -29,7 +30,12 @@ fn verify(claims: &Value) -> Result<VerifiedToken, TokenError> {
         issuer: Some("https://id.example".to_owned()),
         audience: Some("countersign".to_owned()),
     };
-    key().verify(&token(&Header::new(Algorithm::HS256), claims), &rules, NOW)
+    verify_with(&key(), &token(&Header::new(Algorithm::HS256), claims), &rules)
+}
+
+/// Reads and verifies.
+fn verify_with(key: &PinnedKey, token: &str, rules: &TokenRules) -> Result<VerifiedToken, TokenError> {
+    key.verify(&UnverifiedToken::read(token)?, rules, NOW)
 }
 
 fn with(name: &str, value: Value) -> Value {
@@ -59,7 +65,7 @@ fn every_claim_that_does_not_hold_is_refused() {
         ("exp", Value::Null, TokenError::Expired),
         ("exp", json!(-1), TokenError::Expired),
         ("exp", json!(1e300), TokenError::Expired),
-        ("exp", json!("2099"), TokenError::Signature),
+        ("exp", json!("2099"), TokenError::Unreadable),
         ("nbf", json!(NOW.0 + LEEWAY_SECONDS + 1), TokenError::NotYet),
         ("nbf", json!(1e300), TokenError::NotYet),
         ("iss", json!("https://evil.example"), TokenError::Issuer),
@@ -83,16 +89,15 @@ fn the_token_does_not_choose_its_algorithm() {
     let rules = TokenRules::default();
     let secret = EncodingKey::from_secret(SECRET.as_bytes());
     let other = encode(&Header::new(Algorithm::HS384), &claims(), &secret).unwrap();
-    assert_eq!(key().verify(&other, &rules, NOW), Err(TokenError::Algorithm));
+    assert_eq!(verify_with(&key(), &other, &rules), Err(TokenError::Algorithm));
 
     let encoded = |json: Value| base64_url(json.to_string().as_bytes());
     let none = format!("{}.{}.", encoded(json!({"alg": "none", "typ": "JWT"})), encoded(claims()));
-    assert_eq!(key().verify(&none, &rules, NOW), Err(TokenError::Unreadable));
+    assert_eq!(verify_with(&key(), &none, &rules), Err(TokenError::Unreadable));
 }
 
 fn base64_url(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The classic confusion: a public key, known to everybody, used as the secret of an HMAC.
@@ -104,7 +109,7 @@ fn a_public_key_is_no_secret() {
     let published = serde_json::to_vec(&jwk).unwrap();
     let forged =
         encode(&Header::new(Algorithm::HS256), &claims(), &EncodingKey::from_secret(&published)).unwrap();
-    assert_eq!(public.verify(&forged, &TokenRules::default(), NOW), Err(TokenError::Algorithm));
+    assert_eq!(verify_with(&public, &forged, &TokenRules::default()), Err(TokenError::Algorithm));
 }
 
 fn named(mut jwk: Jwk) -> Jwk {
@@ -113,7 +118,6 @@ fn named(mut jwk: Jwk) -> Jwk {
 }
 
 fn pem(pkcs8: &[u8]) -> String {
-    use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(pkcs8);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
@@ -146,7 +150,7 @@ fn published_keys_of_every_kind_verify_their_own_algorithm_and_no_other() {
         assert_eq!(public.algorithm(), *algorithm);
         for (other, private) in &keys {
             let token = encode(&Header::new(*other), &claims(), private).unwrap();
-            let verified = public.verify(&token, &TokenRules::default(), NOW);
+            let verified = verify_with(public, &token, &TokenRules::default());
             assert_eq!(verified.is_ok(), other == algorithm, "{algorithm:?} {other:?}");
         }
     }
@@ -157,12 +161,12 @@ fn headers_that_ask_for_more_are_refused() {
     let rules = TokenRules::default();
     let with_typ =
         |typ: &str| token(&Header { typ: Some(typ.to_owned()), ..Header::new(Algorithm::HS256) }, &claims());
-    assert!(key().verify(&with_typ("at+JWT"), &rules, NOW).is_ok());
-    assert_eq!(key().verify(&with_typ("dpop+jwt"), &rules, NOW), Err(TokenError::Header));
+    assert!(verify_with(&key(), &with_typ("at+JWT"), &rules).is_ok());
+    assert_eq!(verify_with(&key(), &with_typ("dpop+jwt"), &rules), Err(TokenError::Header));
     let critical = Header { crit: Some(vec!["exp".to_owned()]), ..Header::new(Algorithm::HS256) };
-    assert_eq!(key().verify(&token(&critical, &claims()), &rules, NOW), Err(TokenError::Header));
+    assert_eq!(verify_with(&key(), &token(&critical, &claims()), &rules), Err(TokenError::Header));
     for text in ["", "a", "a.b.c", "..", &"x".repeat(10_000)] {
-        assert_eq!(key().verify(text, &rules, NOW), Err(TokenError::Unreadable));
+        assert_eq!(verify_with(&key(), text, &rules), Err(TokenError::Unreadable));
     }
 }
 
@@ -173,7 +177,7 @@ fn an_altered_token_does_not_hold() {
     let (header, _) = head.split_once('.').unwrap();
     let forged = base64_url(with("sub", json!("admin")).to_string().as_bytes());
     for altered in [format!("{header}.{forged}.{signature}"), format!("{head}."), format!("{head}.AAAA")] {
-        assert!(key().verify(&altered, &TokenRules::default(), NOW).is_err(), "{altered}");
+        assert!(verify_with(&key(), &altered, &TokenRules::default()).is_err(), "{altered}");
     }
 }
 

@@ -37,8 +37,10 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare, address).await?),
         None => None,
     };
-    let mut state = AppState::new(AppSettings {
+    let signs_for_uploadcare = uploadcare.is_some();
+    let state = AppState::new(AppSettings {
         account,
+        uploadcare,
         emulated: beside.is_some(),
         authentication: Authentication::new(config.auth)?,
         rate_limit: RateLimit::new(config.rate_limit),
@@ -48,8 +50,7 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         public_url: config.public_url.or_else(|| beside.is_some().then(|| format!("http://{address}"))),
         clock: Clock::system(),
     })?;
-    if let Some(uploadcare) = &uploadcare {
-        state = state.with_uploadcare(uploadcare, beside.is_some())?;
+    if signs_for_uploadcare {
         reload::warn_of_short_lifetimes(&state.profiles());
     }
     tokio::spawn(reload::at_each(hangups, config.profiles, state.clone()));

@@ -2,20 +2,19 @@
 //! spellings, and the macros below run one body on either pool.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection as _, PgPool, Postgres, Sqlite, SqlitePool};
 
 use super::LedgerError;
+use super::held::{ACQUIRE_TIMEOUT, Held};
 use crate::config::LedgerConfig;
 
-/// How long a request waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one waits for another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one thing may take, the wait for its connection included. A server that has gone without a word would else
@@ -23,20 +22,32 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const TIME_LIMIT: Duration = Duration::from_secs(8);
 /// How long all migrations may take.
 const MIGRATION_TIME_LIMIT: Duration = Duration::from_mins(1);
-/// Connections of one replica. A database takes some hundred; replicas share them.
+/// Connections of one replica beside those of its batches. A database takes some hundred; replicas share them.
 const MAX_CONNECTIONS: u32 = 10;
+/// How many batches a server is sent at once: while one waits for the disk, it works on the other.
+const BATCHES: usize = 2;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// The pools. Nothing is opened before it is used.
+/// The connections. Nothing is opened before it is used.
 #[derive(Clone, Debug)]
 pub(super) enum Database {
     /// A file. It takes one writer at a time, so that the writers queue here and not in the file's lock.
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite { read: SqlitePool, write: Arc<Held<Sqlite>> },
     /// A server, shared between replicas.
-    Postgres(PgPool),
+    Postgres { pool: PgPool, batches: [Arc<Held<Postgres>>; BATCHES] },
 }
+
+/// The connection that a writer sends its batches through.
+#[derive(Debug)]
+pub(super) enum BatchConnection {
+    Sqlite(Arc<Held<Sqlite>>),
+    Postgres(Arc<Held<Postgres>>),
+}
+
+/// Begins a transaction that may write. One that began by reading could find a file locked when it comes to write.
+pub(super) const BEGIN: Sql = Sql { sqlite: "BEGIN IMMEDIATE", postgres: "BEGIN" };
 
 /// One statement in both spellings.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +72,7 @@ macro_rules! reading {
         $crate::ledger::database::in_time(async {
             Ok(match $database {
                 $crate::ledger::database::Database::Sqlite { read: $pool, .. } => $body,
-                $crate::ledger::database::Database::Postgres($pool) => $body,
+                $crate::ledger::database::Database::Postgres { pool: $pool, .. } => $body,
             })
         })
         .await?
@@ -75,13 +86,15 @@ macro_rules! writing {
             Ok(match $database {
                 $crate::ledger::database::Database::Sqlite { write, .. } => {
                     let $sql = |sql: $crate::ledger::database::Sql| sql.sqlite;
-                    // A transaction that begins by reading could find the file locked when it comes to write.
-                    let mut $transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                    let mut connection = write.take().await?;
+                    let begin = $sql($crate::ledger::database::BEGIN);
+                    let mut $transaction = sqlx::Connection::begin_with(&mut *connection, begin).await?;
                     let done = $body;
                     $transaction.commit().await?;
+                    connection.keep();
                     done
                 }
-                $crate::ledger::database::Database::Postgres(pool) => {
+                $crate::ledger::database::Database::Postgres { pool, .. } => {
                     let $sql = |sql: $crate::ledger::database::Sql| sql.postgres;
                     let mut $transaction = pool.begin().await?;
                     let done = $body;
@@ -94,7 +107,32 @@ macro_rules! writing {
     };
 }
 
-pub(super) use {over_rows, reading, writing};
+/// Runs `$body` with a writer's own connection. `$sql` picks a spelling.
+macro_rules! batching {
+    ($held:expr, |$connection:ident, $sql:ident| $body:expr) => {
+        $crate::ledger::database::in_time(async {
+            Ok(match $held {
+                $crate::ledger::database::BatchConnection::Sqlite(held) => {
+                    let $sql = |sql: $crate::ledger::database::Sql| sql.sqlite;
+                    let mut $connection = held.take().await?;
+                    let done = $body;
+                    $connection.keep();
+                    done
+                }
+                $crate::ledger::database::BatchConnection::Postgres(held) => {
+                    let $sql = |sql: $crate::ledger::database::Sql| sql.postgres;
+                    let mut $connection = held.take().await?;
+                    let done = $body;
+                    $connection.keep();
+                    done
+                }
+            })
+        })
+        .await?
+    };
+}
+
+pub(super) use {batching, over_rows, reading, writing};
 
 /// Ends `work` that takes too long; its transaction is rolled back.
 pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
@@ -106,7 +144,7 @@ impl Sql {
     pub(super) const fn of(self, database: &Database) -> &'static str {
         match database {
             Database::Sqlite { .. } => self.sqlite,
-            Database::Postgres(_) => self.postgres,
+            Database::Postgres { .. } => self.postgres,
         }
     }
 }
@@ -120,8 +158,10 @@ impl Database {
             return Ok(Self::sqlite(options));
         }
         let options = PgConnectOptions::from_str(url).map_err(LedgerError::Address)?;
+        let options = options.application_name("countersign");
+        let batches = std::array::from_fn(|_| Arc::new(Held::new(options.clone())));
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-        Ok(Self::Postgres(pool.connect_lazy_with(options.application_name("countersign"))))
+        Ok(Self::Postgres { pool: pool.connect_lazy_with(options), batches })
     }
 
     fn sqlite(options: SqliteConnectOptions) -> Self {
@@ -130,12 +170,12 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             // An answered grant outlives the machine's power, not only the process.
             .synchronous(SqliteSynchronous::Full)
+            // What a statement may have to undo needs no file: nothing of it outlives the process.
+            .pragma("temp_store", "memory")
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = |connections| {
-            let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-            pool.connect_lazy_with(options.clone())
-        };
-        Self::Sqlite { read: pool(4), write: pool(1) }
+        let write = Arc::new(Held::new(options.clone()));
+        let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(ACQUIRE_TIMEOUT);
+        Self::Sqlite { read: read.connect_lazy_with(options), write }
     }
 
     /// Brings the tables up to date. Processes that start together wait for each other.
@@ -145,11 +185,13 @@ impl Database {
             match self {
                 Self::Sqlite { write, .. } => {
                     // The migrator locks servers only.
-                    let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+                    let mut connection = write.take().await?;
+                    let mut transaction = connection.begin_with(BEGIN.sqlite).await?;
                     SQLITE.run_direct(None, &mut *transaction, false).await?;
                     transaction.commit().await?;
+                    connection.keep();
                 }
-                Self::Postgres(pool) => {
+                Self::Postgres { pool, .. } => {
                     // Its lock lasts as long as its connection does: one that breaks off must not go back to the pool.
                     let mut connection = pool.acquire().await?.detach();
                     POSTGRES.run_direct(None, &mut connection, false).await?;
@@ -161,11 +203,13 @@ impl Database {
         tokio::time::timeout(MIGRATION_TIME_LIMIT, migrate).await.unwrap_or(Err(LedgerError::TimedOut))
     }
 
-    /// How many batches may be written at once: a server overlaps its commits, a file cannot.
-    pub(super) const fn writers(&self) -> usize {
+    /// The connections that batches are written through, one for each writer.
+    pub(super) fn batch_connections(&self) -> Vec<BatchConnection> {
         match self {
-            Self::Sqlite { .. } => 1,
-            Self::Postgres(_) => 3,
+            Self::Sqlite { write, .. } => vec![BatchConnection::Sqlite(Arc::clone(write))],
+            Self::Postgres { batches, .. } => {
+                batches.iter().cloned().map(BatchConnection::Postgres).collect()
+            }
         }
     }
 
@@ -175,7 +219,12 @@ impl Database {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, batches } => {
+                for held in batches {
+                    held.close().await;
+                }
+                pool.close().await;
+            }
         }
     }
 }

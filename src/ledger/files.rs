@@ -110,7 +110,7 @@ impl Ledger {
         let reservations = terms.reservations(file.bytes, file.uploaded_at);
         let changes: Vec<_> = reservations.iter().map(|one| file.change(one)).collect();
         self.open().await?;
-        Ok(writing!(&self.database, |transaction, spelling| {
+        Ok(writing!(&self.database, |transaction, spelling| 'recorded: {
             let inserted = sqlx::query(INSERT)
                 .bind(file.id.as_str())
                 .bind(&file.subject)
@@ -122,7 +122,7 @@ impl Ledger {
                 .await?;
             if inserted.rows_affected() == 0 {
                 let row = sqlx::query_as(SELECT).bind(file.id.as_str()).fetch_one(&mut *transaction);
-                return Ok(RecordedFile::of(row.await?));
+                break 'recorded RecordedFile::of(row.await?);
             }
             let mut used = UsedByKey::new();
             if !changes.is_empty() {

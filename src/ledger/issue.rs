@@ -2,37 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::audit::{Event, Happening};
-use super::database::{Sql, over_rows, writing};
+use super::database::writing;
 use super::entry::Kept;
+use super::insert::NewRow;
 use super::quota::{self, Change, Key, UsedByKey, used_of};
 use super::writer::{IssueError, Pending};
 use super::{Ledger, LedgerError, QuotaExceeded, QuotaUse};
 use crate::clock::UnixSeconds;
-use crate::profiles::{Reservation, Terms, Tracked, UploadId, UploadRequest};
+use crate::profiles::{Reservation, Tracked, UploadId, UploadRequest};
 
 /// How long after its end a grant is looked at: a large file that began in time may still be on its way.
 pub(super) const GRACE_SECONDS: i64 = 10 * 60;
 
-pub(super) const INSERT: Sql = over_rows!(
-    "INSERT INTO grants (id, subject, profile, public_id, delivery_type, request, terms, reservations, request_id, \
-                         issued_at, expires_at, due_at) \
-     SELECT value ->> 'id', value ->> 'subject', value ->> 'profile', value ->> 'public_id', \
-            value ->> 'delivery_type', value ->> 'request', value ->> 'terms', value ->> 'reservations', \
-            value ->> 'request_id', CAST(value ->> 'issued_at' AS BIGINT), \
-            CAST(value ->> 'expires_at' AS BIGINT), CAST(value ->> 'due_at' AS BIGINT) FROM",
-    ""
-);
-
 /// A grant that is to be kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Issue<'a> {
     /// What is kept.
-    pub tracked: &'a Tracked,
+    pub tracked: Tracked,
     /// What the client asked for.
     pub request: &'a UploadRequest,
     /// When it was granted.
@@ -43,30 +32,11 @@ pub struct Issue<'a> {
     pub request_id: &'a str,
 }
 
-/// The row of a grant.
-#[derive(Serialize)]
-struct IssuedRow<'a> {
-    id: UploadId,
-    subject: &'a str,
-    profile: &'a str,
-    public_id: &'a str,
-    delivery_type: &'static str,
-    request: &'a UploadRequest,
-    terms: &'a Terms,
-    reservations: Vec<Kept>,
-    request_id: &'a str,
-    issued_at: UnixSeconds,
-    expires_at: UnixSeconds,
-    due_at: UnixSeconds,
-}
-
 /// A grant in the queue.
 #[derive(Debug)]
 pub(super) struct Issuing {
     /// Its row, ready to be written.
-    pub(super) row: Box<RawValue>,
-    subject: String,
-    profile: String,
+    pub(super) row: NewRow,
     reservations: Vec<Reservation>,
     pub(super) answer: oneshot::Sender<Result<Vec<QuotaUse>, IssueError>>,
 }
@@ -76,7 +46,10 @@ impl Ledger {
     pub async fn issue(&self, issue: Issue<'_>) -> Result<Vec<QuotaUse>, IssueError> {
         let (answer, answered) = oneshot::channel();
         let issuing = Issuing::new(issue, answer).map_err(|_not_json| IssueError::Unreachable)?;
-        self.queue.send(Pending::Issue(issuing)).await.map_err(|_closed| IssueError::Unreachable)?;
+        self.queue
+            .send(Pending::Issue(Box::new(issuing)))
+            .await
+            .map_err(|_closed| IssueError::Unreachable)?;
         answered.await.unwrap_or(Err(IssueError::Unreachable))
     }
 
@@ -114,37 +87,32 @@ impl Issuing {
         answer: oneshot::Sender<Result<Vec<QuotaUse>, IssueError>>,
     ) -> serde_json::Result<Self> {
         let tracked = issue.tracked;
-        let row = IssuedRow {
-            id: tracked.id,
-            subject: &tracked.subject,
-            profile: &tracked.profile,
-            public_id: &tracked.public_id,
+        let kept: Vec<_> = tracked.reservations.iter().map(Kept::of).collect();
+        let row = NewRow {
+            id: tracked.id.to_string(),
+            request: serde_json::to_string(issue.request)?,
+            terms: serde_json::to_string(&tracked.terms)?,
+            reservations: serde_json::to_string(&kept)?,
+            subject: tracked.subject,
+            profile: tracked.profile,
+            public_id: tracked.public_id,
             delivery_type: tracked.delivery_type.as_str(),
-            request: issue.request,
-            terms: &tracked.terms,
-            reservations: tracked.reservations.iter().map(Kept::of).collect(),
-            request_id: issue.request_id,
-            issued_at: issue.issued_at,
-            expires_at: issue.expires_at,
-            due_at: issue.expires_at.plus(GRACE_SECONDS),
+            request_id: issue.request_id.to_owned(),
+            issued_at: issue.issued_at.0,
+            expires_at: issue.expires_at.0,
+            due_at: issue.expires_at.plus(GRACE_SECONDS).0,
         };
-        Ok(Self {
-            row: serde_json::value::to_raw_value(&row)?,
-            subject: tracked.subject.clone(),
-            profile: tracked.profile.clone(),
-            reservations: tracked.reservations.clone(),
-            answer,
-        })
+        Ok(Self { row, reservations: tracked.reservations, answer })
     }
 
     fn key(&self, reservation: &Reservation) -> Key {
-        Key::of(&self.subject, &self.profile, reservation)
+        Key::of(&self.row.subject, &self.row.profile, reservation)
     }
 
     /// What is used of each quota with this grant, or the quota that has no room for it.
     fn take(&self, used: &UsedByKey) -> Result<Vec<QuotaUse>, QuotaExceeded> {
         let take = |reservation: &Reservation| {
-            QuotaUse::with(&self.profile, reservation, used_of(used, &self.key(reservation)))
+            QuotaUse::with(&self.row.profile, reservation, used_of(used, &self.key(reservation)))
         };
         self.reservations.iter().map(take).collect()
     }

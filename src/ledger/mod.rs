@@ -18,6 +18,8 @@ mod database;
 mod deleted;
 mod entry;
 mod files;
+mod held;
+mod insert;
 mod issue;
 mod opening;
 mod quota;

@@ -61,12 +61,12 @@ impl Ledger {
         settlement: &Settlement<'_>,
     ) -> Result<Option<Entry>, LedgerError> {
         self.open().await?;
-        Ok(writing!(&self.database, |transaction, spelling| {
+        Ok(writing!(&self.database, |transaction, spelling| 'settled: {
             let row: Option<Row> = sqlx::query_as(spelling(SELECT))
                 .bind(id.to_string())
                 .fetch_optional(&mut *transaction)
                 .await?;
-            let Some(row) = row else { return Ok(None) };
+            let Some(row) = row else { break 'settled None };
             let mut entry = Entry::try_from(row)?;
             let outcome = entry.apply(settlement);
             if !outcome.quotas.is_empty() {

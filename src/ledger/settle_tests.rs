@@ -22,7 +22,7 @@ fn kept(measure: Measure, amount: u64) -> Kept {
 
 fn entry(state: State, bytes: Option<u64>) -> Entry {
     let takes = if state == State::Expired { (0, 0) } else { (1, bytes.unwrap_or(1_000)) };
-    let id = UploadId::new(NOW, [0; 10]);
+    let id = UploadId::new(NOW.into(), [0; 10]);
     Entry {
         id,
         subject: "ann".to_owned(),

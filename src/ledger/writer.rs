@@ -5,22 +5,26 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use sqlx::Connection as _;
+use tokio::sync::{Mutex, RwLock, mpsc, oneshot};
 
-use super::database::{Database, writing};
+use super::database::{BEGIN, BatchConnection, Database, batching};
+use super::insert::InsertGrants as _;
 use super::issue::{self, Issuing, Verdicts};
 use super::opening::Opening;
 use super::{LedgerError, QuotaExceeded, audit, quota};
 
 /// The most grants of one commit.
-const MAX_BATCH: usize = 256;
+pub(super) const MAX_BATCH: usize = 256;
+/// How many grants are worth gathering before one writes; what waits already is taken in any case.
+const GATHERED: usize = 128;
 /// How many may wait; more wait in their requests.
 const QUEUE: usize = 4_096;
 
 /// What is to be written.
 #[derive(Debug)]
 pub(super) enum Pending {
-    Issue(Issuing),
+    Issue(Box<Issuing>),
     /// A row of the audit, which nobody waits for.
     Event(Box<RawValue>),
     /// Answered once everything before it is written.
@@ -45,93 +49,141 @@ struct Batch {
     events: Vec<Box<RawValue>>,
 }
 
-/// Starts the task that writes; it ends with the last sender.
+/// Starts the tasks that write; they end with the last sender.
 pub(super) fn start(database: &Database, opening: &Arc<Opening>) -> mpsc::Sender<Pending> {
     let (sender, queue) = mpsc::channel(QUEUE);
-    tokio::spawn(run(database.clone(), Arc::clone(opening), queue));
+    let queue = Arc::new(Mutex::new(queue));
+    let at_work = Arc::new(RwLock::new(()));
+    for connection in database.batch_connections() {
+        let writer = Writer {
+            connection,
+            database: database.clone(),
+            opening: Arc::clone(opening),
+            queue: Arc::clone(&queue),
+            at_work: Arc::clone(&at_work),
+        };
+        tokio::spawn(writer.run());
+    }
     sender
 }
 
-async fn run(database: Database, opening: Arc<Opening>, mut queue: mpsc::Receiver<Pending>) {
-    let writers = database.writers();
-    let permits = Arc::new(Semaphore::new(writers));
-    let mut pending = Vec::with_capacity(MAX_BATCH);
-    // Whoever may write takes what has gathered until then.
-    while let Ok(permit) = Arc::clone(&permits).acquire_owned().await
-        && queue.recv_many(&mut pending, MAX_BATCH).await > 0
-    {
-        let mut batch = Batch::default();
-        let mut flushed = Vec::new();
-        for pending in pending.drain(..) {
-            match pending {
-                Pending::Issue(issuing) => batch.issuing.push(issuing),
-                Pending::Event(row) => batch.events.push(row),
-                Pending::Flush(answer) => flushed.push(answer),
-            }
-        }
-        let (database, opening) = (database.clone(), Arc::clone(&opening));
-        let writing = async move {
-            batch.write(&database, &opening).await;
-            drop(permit);
-        };
-        let written = tokio::spawn(writing);
-        if !flushed.is_empty() {
-            let _ = written.await;
-            // The other writers' batches began before.
-            let _ = permits.acquire_many(u32::try_from(writers).unwrap_or(1)).await;
-            for answer in flushed {
-                let _ = answer.send(());
-            }
-        }
-    }
+/// Writes one batch after the other: what is answered and what comes next are one step, so that the database is not kept
+/// waiting while requests are served.
+struct Writer {
+    connection: BatchConnection,
+    database: Database,
+    opening: Arc<Opening>,
+    queue: Arc<Mutex<mpsc::Receiver<Pending>>>,
+    /// Read by every writer that has a batch in hand.
+    at_work: Arc<RwLock<()>>,
 }
 
-impl Batch {
-    /// Writes everything and answers; what one bad row would spoil for the others is written row by row.
-    async fn write(self, database: &Database, opening: &Opening) {
-        if self.issuing.is_empty() && self.events.is_empty() {
-            return;
-        }
-        match self.try_write(database, opening).await {
-            Ok(verdicts) => self.answer(verdicts),
-            Err(error) if error.blames_a_row() && self.len() > 1 => {
-                for batch in self.each_alone() {
-                    Box::pin(batch.write(database, opening)).await;
+impl Writer {
+    async fn run(self) {
+        let mut pending = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let mut queue = self.queue.lock().await;
+            if queue.recv_many(&mut pending, MAX_BATCH).await == 0 {
+                return;
+            }
+            if let BatchConnection::Sqlite(_) = self.connection {
+                gather(&mut queue, &mut pending).await;
+            }
+            let working = self.at_work.read().await;
+            drop(queue);
+            let (batch, flushed) = Batch::of(pending.drain(..));
+            self.write(batch).await;
+            drop(working);
+            if !flushed.is_empty() {
+                // The other writers' batches began before.
+                drop(self.at_work.write().await);
+                for answer in flushed {
+                    let _ = answer.send(());
                 }
             }
-            Err(error) => self.fail(&error),
         }
     }
 
-    async fn try_write(&self, database: &Database, opening: &Opening) -> Result<Verdicts, LedgerError> {
-        opening.open(database).await?;
-        self.transact(database).await
+    /// Writes everything and answers; what one bad row would spoil for the others is written row by row.
+    async fn write(&self, batch: Batch) {
+        if batch.len() == 0 {
+            return;
+        }
+        match self.try_write(&batch).await {
+            Ok(verdicts) => batch.answer(verdicts),
+            Err(error) if error.blames_a_row() && batch.len() > 1 => {
+                for batch in batch.each_alone() {
+                    Box::pin(self.write(batch)).await;
+                }
+            }
+            Err(error) => batch.fail(&error),
+        }
     }
 
-    async fn transact(&self, database: &Database) -> Result<Verdicts, LedgerError> {
-        let mut changes = issue::quotas(&self.issuing);
-        Ok(writing!(database, |transaction, spelling| {
+    async fn try_write(&self, batch: &Batch) -> Result<Verdicts, LedgerError> {
+        self.opening.open(&self.database).await?;
+        let mut changes = issue::quotas(&batch.issuing);
+        if changes.is_empty() && batch.events.is_empty() {
+            // Nothing to weigh and nothing else to write: one statement, which is a transaction of its own.
+            let grants: Vec<_> = batch.issuing.iter().map(|issuing| &issuing.row).collect();
+            batching!(&self.connection, |connection, _spelling| connection.insert_grants(&grants).await?);
+            return Ok(batch.issuing.iter().map(|_| Ok(Vec::new())).collect());
+        }
+        Ok(batching!(&self.connection, |connection, spelling| {
+            let mut transaction = connection.begin_with(spelling(BEGIN)).await?;
             let mut used = quota::UsedByKey::new();
             if !changes.is_empty() {
                 let locked = sqlx::query_as(spelling(quota::LOCK)).bind(issue::rows(&changes));
                 used = quota::by_key(locked.fetch_all(&mut *transaction).await?);
             }
-            let verdicts = issue::decide(&self.issuing, &mut used, &mut changes);
+            let verdicts = issue::decide(&batch.issuing, &mut used, &mut changes);
             changes.retain(|_, change| change.add != 0);
             if !changes.is_empty() {
                 let add = sqlx::query(spelling(quota::ADD)).bind(issue::rows(&changes));
                 add.execute(&mut *transaction).await?;
             }
-            let granted = self.issuing.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_ok());
-            let grants = array(granted.map(|(issuing, _)| &*issuing.row));
-            if let Some(grants) = grants {
-                sqlx::query(spelling(issue::INSERT)).bind(grants).execute(&mut *transaction).await?;
+            let granted = batch.issuing.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_ok());
+            let grants: Vec<_> = granted.map(|(issuing, _)| &issuing.row).collect();
+            if !grants.is_empty() {
+                transaction.insert_grants(&grants).await?;
             }
-            if let Some(events) = array(self.events.iter().map(|row| &**row)) {
+            if let Some(events) = array(batch.events.iter().map(|row| &**row)) {
                 sqlx::query(spelling(audit::INSERT)).bind(events).execute(&mut *transaction).await?;
             }
+            transaction.commit().await?;
             verdicts
         }))
+    }
+}
+
+/// Lets requests that are ready to run come along, until a round of them brings nothing more. That takes no time where
+/// nothing is ready. A file takes one batch at a time, and small ones cost it as much as large ones; to a server a second
+/// batch is sent while it works on the first, so that there waiting gains nothing.
+async fn gather(queue: &mut mpsc::Receiver<Pending>, pending: &mut Vec<Pending>) {
+    while pending.len() < GATHERED {
+        tokio::task::yield_now().await;
+        let gathered = pending.len();
+        let more = std::iter::from_fn(|| queue.try_recv().ok());
+        pending.extend(more.take(GATHERED - gathered));
+        if pending.len() == gathered {
+            return;
+        }
+    }
+}
+
+impl Batch {
+    /// The rows among `pending`, and who waits for them to be written.
+    fn of(pending: impl Iterator<Item = Pending>) -> (Self, Vec<oneshot::Sender<()>>) {
+        let mut batch = Self::default();
+        let mut flushed = Vec::new();
+        for pending in pending {
+            match pending {
+                Pending::Issue(issuing) => batch.issuing.push(*issuing),
+                Pending::Event(row) => batch.events.push(row),
+                Pending::Flush(answer) => flushed.push(answer),
+            }
+        }
+        (batch, flushed)
     }
 
     fn len(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Profiles as operators write them, and what they grant.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::auth::Subject;
 use crate::signing::cloudinary::{SignatureVersion, string_to_sign};
@@ -8,7 +10,7 @@ const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
 
 fn known(name: &str, scopes: &[&str]) -> Caller {
     let scopes = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
-    Caller::Known(Subject { name: name.to_owned(), scopes })
+    Caller::Known(Arc::new(Subject { name: name.to_owned(), scopes }))
 }
 
 fn string(grant: &Grant) -> String {
@@ -262,7 +264,7 @@ fn a_tracked_grant_is_good_for_one_public_id() {
         Profiles::from_toml("[profiles.a]\nfolder = \"a/{sub}\"\nscopes = []\nmax_bytes = \"1MB\"").unwrap();
     let (profile, caller) = (profiles.get("a").unwrap(), known("ann", &[]));
     let mut grant = profile.grant(&caller, UploadRequest::default(), NOW).unwrap();
-    let id = UploadId::new(NOW, [7; 10]);
+    let id = UploadId::new(NOW.into(), [7; 10]);
     let tracked = profile.track(&mut grant, &caller, id, Some("https://sign.example.com/hook")).unwrap();
     assert_eq!(tracked.public_id, format!("a/ann/{id}"));
     let expected = format!(

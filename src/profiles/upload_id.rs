@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::clock::UnixSeconds;
+use crate::clock::UnixMilliseconds;
 
-/// Names one grant: 32 hexadecimal digits, the first twelve of them the second of its making, so that later ids sort
-/// after earlier ones and an index grows at its end. The other twenty are random: nobody guesses an id.
+/// Names one grant: 32 hexadecimal digits, the first twelve of them the millisecond of its making, as in UUIDs of version
+/// 7: later ids sort after earlier ones, so that a database adds a batch of them at one end of its tables. The other
+/// twenty are random: nobody guesses an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId([u8; 16]);
 
@@ -19,7 +20,7 @@ pub struct NotAnUploadId;
 
 impl UploadId {
     /// A fresh id; `random` must come from a generator that nobody predicts.
-    pub fn new(now: UnixSeconds, random: [u8; 10]) -> Self {
+    pub fn new(now: UnixMilliseconds, random: [u8; 10]) -> Self {
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&now.0.to_be_bytes()[2..]);
         bytes[6..].copy_from_slice(&random);
@@ -66,15 +67,15 @@ mod tests {
 
     #[test]
     fn ids_sort_by_the_time_of_their_making() {
-        let earlier = UploadId::new(UnixSeconds(1_720_000_000), [255; 10]);
-        let later = UploadId::new(UnixSeconds(1_720_000_001), [0; 10]);
+        let earlier = UploadId::new(UnixMilliseconds(1_720_000_000_000), [255; 10]);
+        let later = UploadId::new(UnixMilliseconds(1_720_000_000_001), [0; 10]);
         assert!(earlier.to_string() < later.to_string());
-        assert_eq!(earlier.to_string(), "00006685 1e00 ffffffffffffffffffff".replace(' ', ""));
+        assert_eq!(earlier.to_string(), "019077fd3000 ffffffffffffffffffff".replace(' ', ""));
     }
 
     #[test]
     fn an_id_has_one_spelling() {
-        let id = UploadId::new(UnixSeconds(1_720_000_000), [0xab; 10]);
+        let id = UploadId::new(UnixMilliseconds(1_720_000_000_000), [0xab; 10]);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(UploadId::of_public_id(&format!("kyc/1/{id}")), Some(id));
         for text in ["", "kyc/1/a", &id.to_string().to_uppercase(), &format!("{id}0")] {

@@ -109,6 +109,7 @@ impl TestApp {
         let ledger = LedgerConfig::at(setup.database_url.or(file).unwrap());
         let state = AppState::new(AppSettings {
             account,
+            uploadcare: Some(uploadcare),
             emulated: true,
             authentication: Authentication::new(setup.auth).unwrap(),
             rate_limit: RateLimit::default(),
@@ -118,7 +119,6 @@ impl TestApp {
             clock: clock.clone(),
         })
         .unwrap();
-        let state = state.with_uploadcare(&uploadcare, true).unwrap();
         tokio::spawn(app::serve(listener, state.clone(), setup.origins, std::future::pending()));
         Self { address, emulator_origin, clock, client: client(), state, _ledger: dir }
     }

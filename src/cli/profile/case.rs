@@ -17,6 +17,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -150,7 +151,7 @@ impl CaseText {
         let scopes = scopes.map_err(|error| format!(".scopes: {error}"))?;
         match &self.subject {
             Some(name) if name.is_empty() => Err(".as: must name somebody".to_owned()),
-            Some(name) => Ok(Caller::Known(Subject { name: name.clone(), scopes })),
+            Some(name) => Ok(Caller::Known(Arc::new(Subject { name: name.clone(), scopes }))),
             None if self.scopes.is_some() => Err(".scopes: are somebody's: say whose with `as`".to_owned()),
             None => Ok(Caller::Anonymous),
         }

@@ -4,6 +4,7 @@ mod case;
 mod test;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use rand::random;
@@ -74,7 +75,7 @@ impl CallerArgs {
     pub(super) fn caller(&self, profile: &str) -> Caller {
         let Some(name) = &self.subject else { return Caller::Anonymous };
         let scopes = self.scopes.iter().cloned().chain([Scope::upload(profile)]).collect();
-        Caller::Known(Subject { name: name.clone(), scopes })
+        Caller::Known(Arc::new(Subject { name: name.clone(), scopes }))
     }
 }
 
@@ -125,7 +126,7 @@ fn explain(command: &ExplainProfile) -> anyhow::Result<Answer> {
     let now = Clock::system().now();
     let answer = match profile.grant(&caller, request, now) {
         Ok(mut grant) => {
-            let tracked = profile.track(&mut grant, &caller, UploadId::new(now, random()), None);
+            let tracked = profile.track(&mut grant, &caller, UploadId::new(now.into(), random()), None);
             show(&grant, &mut output)?;
             tracked.map_or(Ok(()), |tracked| show_tracked(&tracked, &mut output))?;
             Answer::Yes

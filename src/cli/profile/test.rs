@@ -118,7 +118,7 @@ impl Case {
         }
         let profile = profiles.get(&self.profile)?;
         let mut grant = profile.grant(&self.caller, self.request.clone(), self.at)?;
-        profile.track(&mut grant, &self.caller, UploadId::new(self.at, [0; 10]), None);
+        profile.track(&mut grant, &self.caller, UploadId::new(self.at.into(), [0; 10]), None);
         Ok(grant.params.iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect())
     }
 }

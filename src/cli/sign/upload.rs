@@ -99,7 +99,7 @@ fn granted(command: &SignCommand, name: &str, now: UnixSeconds) -> anyhow::Resul
     let request = UploadRequest { resource_type: command.resource_type, ..UploadRequest::default() };
     let caller = command.caller.caller(name);
     let mut grant = profile.grant(&caller, request, now)?;
-    if profile.track(&mut grant, &caller, UploadId::new(now, random()), None).is_some() {
+    if profile.track(&mut grant, &caller, UploadId::new(now.into(), random()), None).is_some() {
         say(format_args!(
             "countersign: the server alone keeps grants: nothing will count, check or own what is uploaded with this one"
         ));
