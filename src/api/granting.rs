@@ -12,7 +12,7 @@ use super::{ApiError, uploads};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
 use crate::ledger::{Entry, Event, Finding, Issue, QuotaUse, SettledBy, State};
-use crate::profiles::{DEFAULT_PROFILE, Grant, Tracked, UploadId, UploadRequest};
+use crate::profiles::{DEFAULT_PROFILE, Grant, Profiles, Tracked, UploadId, UploadRequest};
 use crate::settling::By;
 use crate::state::AppState;
 
@@ -41,14 +41,14 @@ pub(super) struct QuotaLine {
     resets_at: UnixSeconds,
 }
 
-/// Asks the profile.
+/// Asks the profile, one of `profiles` as they are now.
 pub(super) fn grant(
     app: &AppState,
+    profiles: &Profiles,
     caller: &Caller,
     profile: Option<&str>,
     request: UploadRequest,
 ) -> Result<Granted, ApiError> {
-    let profiles = app.profiles();
     let profile = profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
     let now = app.clock.now();
     let asked = profile.is_tracked().then(|| request.clone());

@@ -14,7 +14,7 @@ use super::{ApiError, granting};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
 use crate::profiles::{
-    DEFAULT_PROFILE, NotAnUploadResourceType, UploadId, UploadRequest, UploadResourceType,
+    DEFAULT_PROFILE, NotAnUploadResourceType, Profiles, UploadId, UploadRequest, UploadResourceType,
 };
 use crate::signing::{ParamValue, Params, Signature};
 use crate::state::{AppState, Cloudinary};
@@ -90,7 +90,8 @@ pub(super) async fn create(
     request_id: RequestId,
     ApiQuery(query): ApiQuery<SignatureQuery>,
 ) -> Result<ApiJson<SignatureResponse>, ApiError> {
-    let granted = granting::grant(&app, &caller, query.profile.as_deref(), query.request()?)?;
+    let granted =
+        granting::grant(&app, &app.profiles(), &caller, query.profile.as_deref(), query.request()?)?;
     let kept = granted.keep(&app, &request_id).await?;
     Ok(ApiJson(SignatureResponse::sign(kept, &app.cloudinary)))
 }
@@ -107,7 +108,7 @@ pub(super) async fn create_from_body(
     let answer = |kept| SignatureResponse::sign(kept, &app.cloudinary);
     match (request.uploads.take(), request.params_to_sign.take(), request.upload_id.take()) {
         (None, None, None) => {
-            let kept = request.into_item().grant(&app, &caller)?.keep(&app, &request_id).await?;
+            let kept = request.into_item().grant(&app, &app.profiles(), &caller)?.keep(&app, &request_id).await?;
             Ok(ApiJson(answer(kept)).into_response())
         }
         (Some(uploads), None, None) if request.is_otherwise_empty() => {
@@ -137,10 +138,12 @@ pub(super) struct ProfileQuery {
     profile: Option<String>,
 }
 
-/// The first upload that is refused is named by its index.
+/// The first upload that is refused is named by its index. All are held against the same profiles, whatever is reloaded
+/// meanwhile.
 fn grant_many(app: &AppState, caller: &Caller, uploads: Vec<UploadItem>) -> Result<Vec<Granted>, ApiError> {
+    let profiles = app.profiles();
     let grant = |(index, upload): (usize, UploadItem)| {
-        upload.grant(app, caller).map_err(|error| error.at(format_args!("uploads[{index}]")))
+        upload.grant(app, &profiles, caller).map_err(|error| error.at(format_args!("uploads[{index}]")))
     };
     uploads.into_iter().enumerate().map(grant).collect()
 }
@@ -202,7 +205,7 @@ impl SignatureRequest {
 }
 
 impl UploadItem {
-    fn grant(self, app: &AppState, caller: &Caller) -> Result<Granted, ApiError> {
+    fn grant(self, app: &AppState, profiles: &Profiles, caller: &Caller) -> Result<Granted, ApiError> {
         let resource_type = parse_resource_type(self.resource_type.as_deref())
             .map_err(|error| ApiError::InvalidBody(format!("resource_type {error}")))?;
         let request = UploadRequest {
@@ -210,7 +213,7 @@ impl UploadItem {
             resource_type,
             params: self.params,
         };
-        granting::grant(app, caller, self.profile.as_deref(), request)
+        granting::grant(app, profiles, caller, self.profile.as_deref(), request)
     }
 }
 

@@ -48,6 +48,13 @@ impl Ledger {
              AND (grants.resource_type IS NULL OR grants.resource_type = value ->> 'resource_type') \
              AND grants.deleted_at IS NULL"
         );
+        // In one order for everybody: two replicas that delete the same assets would else wait for each other.
+        const LOCK: Sql = Sql {
+            sqlite: "SELECT id FROM grants WHERE id IN (SELECT value ->> 'id' FROM json_each($1))",
+            postgres: "SELECT id FROM grants \
+                       WHERE id IN (SELECT value ->> 'id' FROM jsonb_array_elements($1::jsonb) AS items(value)) \
+                       ORDER BY id FOR UPDATE",
+        };
         self.open().await?;
         let gone = assets.iter().filter(|asset| asset.was_there);
         let targets: Vec<_> = gone.clone().map(|asset| target(&asset.address)).collect();
@@ -62,6 +69,7 @@ impl Ledger {
         let marks: Vec<_> = assets.iter().filter_map(DeletedRow::of).collect();
         let marks = serde_json::to_string(&marks).unwrap_or_default();
         writing!(&self.database, |transaction, spelling| {
+            sqlx::query(spelling(LOCK)).bind(&marks).execute(&mut *transaction).await?;
             sqlx::query(spelling(MARK))
                 .bind(marks)
                 .bind(at.0)

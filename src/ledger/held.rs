@@ -99,3 +99,47 @@ impl<DB: Database> fmt::Debug for Held<DB> {
         f.debug_struct("Held").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Sqlite, SqliteConnection};
+
+    use super::*;
+
+    async fn rows(connection: &mut SqliteConnection) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM notes").fetch_one(connection).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_takes_its_connection_along_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/a.db?mode=rwc", dir.path().display());
+        let held = Held::<Sqlite>::new(url.parse().unwrap());
+        let mut first = held.take().await.unwrap();
+        sqlx::query("CREATE TABLE notes (note TEXT)").execute(&mut *first).await.unwrap();
+        // This is known to this connection alone.
+        sqlx::query("CREATE TEMP TABLE mine (note TEXT)").execute(&mut *first).await.unwrap();
+        first.keep();
+
+        let mut second = held.take().await.unwrap();
+        assert!(sqlx::query("SELECT * FROM mine").execute(&mut *second).await.is_ok(), "another connection");
+        sqlx::query("BEGIN").execute(&mut *second).await.unwrap();
+        sqlx::query("INSERT INTO notes VALUES ('a')").execute(&mut *second).await.unwrap();
+        assert_eq!(rows(&mut second).await, 1);
+        drop(second);
+
+        let mut third = held.take().await.unwrap();
+        assert!(sqlx::query("SELECT * FROM mine").execute(&mut *third).await.is_err(), "the same connection");
+        assert_eq!(rows(&mut third).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_closed_stays_so() {
+        let held = Held::<Sqlite>::new("sqlite::memory:".parse().unwrap());
+        held.take().await.unwrap().keep();
+        for _ in 0..2 {
+            held.close().await;
+            assert!(held.take().await.is_err());
+        }
+    }
+}

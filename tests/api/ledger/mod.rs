@@ -1,5 +1,6 @@
 //! Grants that are kept: the same story on SQLite and on a real PostgreSQL.
 
+mod batches;
 mod books;
 mod commands;
 mod crash;

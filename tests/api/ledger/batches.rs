@@ -1,0 +1,85 @@
+//! Grants that share a commit, as a caller of the library sees them.
+
+use countersign::clock::UnixSeconds;
+use countersign::config::LedgerConfig;
+use countersign::delivery::DeliveryType;
+use countersign::ledger::{Event, Happening, Issue, IssueError, Ledger};
+use countersign::profiles::{Terms, Tracked, UploadId, UploadRequest};
+use futures_util::future::join_all;
+
+use super::{Database, on_both};
+
+on_both!(a_row_that_cannot_be_written_spoils_no_other, a_batch_of_any_size_is_written_whole);
+
+const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
+
+fn upload_id(number: u16) -> UploadId {
+    let mut random = [0; 10];
+    random[..2].copy_from_slice(&number.to_be_bytes());
+    UploadId::new(NOW.into(), random)
+}
+
+/// Asks for all of them at once: they are in the queue before anything is written.
+async fn issue(ledger: &Ledger, numbers: impl Iterator<Item = u16>) -> Vec<Result<(), IssueError>> {
+    let request = UploadRequest::default();
+    let issue = |number| {
+        let id = upload_id(number);
+        let tracked = Tracked {
+            id,
+            profile: "once".to_owned(),
+            subject: "ann".to_owned(),
+            public_id: format!("once/{id}"),
+            delivery_type: DeliveryType::Upload,
+            terms: Terms::default(),
+            reservations: Vec::new(),
+        };
+        let expires_at = NOW.plus(60);
+        ledger.issue(Issue { tracked, request: &request, issued_at: NOW, expires_at, request_id: "r" })
+    };
+    let issued = join_all(numbers.map(issue)).await;
+    issued.into_iter().map(|outcome| outcome.map(|quotas| assert!(quotas.is_empty()))).collect()
+}
+
+async fn audit(ledger: &Ledger) -> Vec<(String, Option<String>)> {
+    let lines = ledger.audit(None, UnixSeconds::default(), 10_000).await.unwrap();
+    lines.into_iter().map(|line| (line.event, line.upload_id)).collect()
+}
+
+async fn a_row_that_cannot_be_written_spoils_no_other(database: Database) {
+    let ledger = Ledger::new(&LedgerConfig::at(database.url.clone())).unwrap();
+    let downloaded = Event {
+        at: NOW,
+        subject: "ann",
+        upload_id: None,
+        target: "image/upload/a",
+        detail: None,
+        request_id: "r",
+    };
+    ledger.note(Happening::Downloaded, downloaded);
+    // The eighth asks for what the fourth has.
+    let outcomes = issue(&ledger, (0..20).map(|number| if number == 7 { 3 } else { number })).await;
+    for (number, outcome) in outcomes.iter().enumerate() {
+        let expected = if number == 7 { Err(IssueError::Unreachable) } else { Ok(()) };
+        assert_eq!(*outcome, expected, "{number}");
+    }
+    let issued = (0..20).filter(|number| *number != 7).map(upload_id);
+    let issued = issued.map(|id| ("issued".to_owned(), Some(id.to_string())));
+    let mut expected: Vec<_> = issued.chain([("downloaded".to_owned(), None)]).collect();
+    let mut found = audit(&ledger).await;
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+async fn a_batch_of_any_size_is_written_whole(database: Database) {
+    let ledger = Ledger::new(&LedgerConfig::at(database.url.clone())).unwrap();
+    let mut next = 0;
+    for size in [1, 2, 3, 127, 128, 129, 255, 256, 257, 1_000] {
+        let outcomes = issue(&ledger, next..next + size).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{size}");
+        next += size;
+    }
+    let expected: Vec<_> =
+        (0..next).map(|number| ("issued".to_owned(), Some(upload_id(number).to_string()))).collect();
+    assert_eq!(audit(&ledger).await, expected);
+}
