@@ -23,7 +23,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(8);
 /// How long all migrations may take.
 const MIGRATION_TIME_LIMIT: Duration = Duration::from_mins(1);
 /// Connections of one replica beside those of its batches. A database takes some hundred; replicas share them.
-const MAX_CONNECTIONS: u32 = 10;
+const MAX_CONNECTIONS: u32 = 8;
 /// How many batches a server is sent at once: while one waits for the disk, it works on the other.
 const BATCHES: usize = 2;
 
