@@ -123,7 +123,7 @@ async fn insert(connection: &mut PgConnection, rows: u32) {
         .bind(text("once"))
         .bind(public_ids)
         .bind(text("upload"));
-    let insert = insert.bind(text("{}")).bind(text("{}")).bind(text("[]")).bind(&ids);
+    let insert = insert.bind(text("{}")).bind(text("{}")).bind(text("[]")).bind(text("0123456789abcdef"));
     let insert = insert.bind(number(1_720_000_000)).bind(number(1_720_001_800)).bind(number(1_720_002_400));
     insert.execute(connection).await.unwrap();
 }

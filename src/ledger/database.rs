@@ -66,6 +66,29 @@ macro_rules! over_rows {
     };
 }
 
+/// Locks the rows of `$table` that a JSON array, its first argument, names by their `$key`: in one order for everybody, since
+/// two replicas that change the same rows would else wait for each other. A file has one writer, which has it already.
+macro_rules! lock_rows {
+    ($table:literal, $key:literal) => {
+        $crate::ledger::database::Sql {
+            sqlite: concat!("SELECT ", $key, " FROM ", $table, " WHERE false AND $1 IS NULL"),
+            postgres: concat!(
+                "SELECT ",
+                $key,
+                " FROM ",
+                $table,
+                " WHERE ",
+                $key,
+                " IN (SELECT value ->> '",
+                $key,
+                "' FROM jsonb_array_elements($1::jsonb) AS items(value)) ORDER BY ",
+                $key,
+                " FOR UPDATE"
+            ),
+        }
+    };
+}
+
 /// Runs `$body` with the pool for reading as `$pool`.
 macro_rules! reading {
     ($database:expr, |$pool:ident| $body:expr) => {
@@ -132,7 +155,7 @@ macro_rules! batching {
     };
 }
 
-pub(super) use {batching, over_rows, reading, writing};
+pub(super) use {batching, lock_rows, over_rows, reading, writing};
 
 /// Ends `work` that takes too long; its transaction is rolled back.
 pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::audit::{self, Event, Happening};
-use super::database::{Sql, over_rows, writing};
+use super::database::{Sql, lock_rows, over_rows, writing};
 use super::issue::GRACE_SECONDS;
 use super::{Ledger, LedgerError};
 use crate::clock::UnixSeconds;
@@ -40,6 +40,7 @@ impl Ledger {
         subject: &str,
         request_id: &str,
     ) -> Result<(), LedgerError> {
+        const LOCK: Sql = lock_rows!("grants", "id");
         const MARK: Sql = over_rows!(
             "UPDATE grants SET deleted_at = $2, \
                  due_at = CASE WHEN expires_at + $3 > $2 THEN expires_at + $3 ELSE NULL END FROM",
@@ -48,13 +49,6 @@ impl Ledger {
              AND (grants.resource_type IS NULL OR grants.resource_type = value ->> 'resource_type') \
              AND grants.deleted_at IS NULL"
         );
-        // In one order for everybody: two replicas that delete the same assets would else wait for each other.
-        const LOCK: Sql = Sql {
-            sqlite: "SELECT id FROM grants WHERE id IN (SELECT value ->> 'id' FROM json_each($1))",
-            postgres: "SELECT id FROM grants \
-                       WHERE id IN (SELECT value ->> 'id' FROM jsonb_array_elements($1::jsonb) AS items(value)) \
-                       ORDER BY id FOR UPDATE",
-        };
         self.open().await?;
         let gone = assets.iter().filter(|asset| asset.was_there);
         let targets: Vec<_> = gone.clone().map(|asset| target(&asset.address)).collect();

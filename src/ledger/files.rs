@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::FromRow;
 
 use super::audit::{self, Event, Happening};
-use super::database::{Sql, over_rows, reading, writing};
+use super::database::{Sql, lock_rows, over_rows, reading, writing};
 use super::quota::{self, Change, Key, QuotaRow, UsedByKey, used_of};
 use super::{IssueError, Ledger, LedgerError, QuotaExceeded, QuotaUse};
 use crate::clock::UnixSeconds;
@@ -160,6 +160,7 @@ impl Ledger {
         subject: &str,
         request_id: &str,
     ) -> Result<(), LedgerError> {
+        const LOCK: Sql = lock_rows!("uploadcare_files", "uuid");
         const MARK: Sql = over_rows!(
             "UPDATE uploadcare_files SET deleted_at = $2 FROM",
             "WHERE uploadcare_files.uuid = value ->> 'uuid' AND uploadcare_files.deleted_at IS NULL"
@@ -177,6 +178,7 @@ impl Ledger {
         let marks = rows(files.iter().map(|file| &file.id));
         self.open().await?;
         writing!(&self.database, |transaction, spelling| {
+            sqlx::query(spelling(LOCK)).bind(&marks).execute(&mut *transaction).await?;
             sqlx::query(spelling(MARK)).bind(marks).bind(at.0).execute(&mut *transaction).await?;
             sqlx::query(spelling(audit::INSERT)).bind(events).execute(&mut *transaction).await?;
         });

@@ -62,9 +62,20 @@ pub(super) fn start(database: &Database, opening: &Arc<Opening>) -> mpsc::Sender
             queue: Arc::clone(&queue),
             at_work: Arc::clone(&at_work),
         };
-        tokio::spawn(writer.run());
+        let writer = Arc::new(writer);
+        tokio::spawn(keep_running(move || Arc::clone(&writer).run()));
     }
     sender
+}
+
+/// Runs `work` to its end. Should it panic, whoever waits for its batch is told that nothing was written, and it begins
+/// anew: requests that come later have a writer still.
+async fn keep_running<F: Future<Output = ()> + Send + 'static>(work: impl Fn() -> F) {
+    while let Err(failure) = tokio::spawn(work()).await
+        && failure.is_panic()
+    {
+        tracing::error!("the ledger's writer broke off and begins anew");
+    }
 }
 
 /// Writes one batch after the other: what is answered and what comes next are one step, so that the database is not kept
@@ -79,7 +90,7 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(self) {
+    async fn run(self: Arc<Self>) {
         let mut pending = Vec::with_capacity(MAX_BATCH);
         loop {
             let mut queue = self.queue.lock().await;
@@ -224,4 +235,22 @@ fn array<'a>(rows: impl Iterator<Item = &'a RawValue>) -> Option<String> {
     }
     text.push(']');
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_writer_that_panics_begins_anew() {
+        let turns = AtomicUsize::new(0);
+        let turn = || {
+            let turn = turns.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(turn >= 2, "the first two turns break off") }
+        };
+        keep_running(turn).await;
+        assert_eq!(turns.load(Ordering::Relaxed), 3);
+    }
 }

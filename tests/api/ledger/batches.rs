@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use countersign::clock::UnixSeconds;
 use countersign::config::LedgerConfig;
-use countersign::delivery::DeliveryType;
-use countersign::ledger::{Event, Happening, Issue, IssueError, Ledger};
+use countersign::delivery::{AssetAddress, DeliveryType, ResourceType};
+use countersign::ledger::{Deleted, Event, Happening, Issue, IssueError, Ledger};
 use countersign::profiles::{Terms, Tracked, UploadId, UploadRequest};
 use futures_util::future::join_all;
 
 use super::{Database, on_both};
 
-on_both!(a_row_that_cannot_be_written_spoils_no_other, a_batch_of_any_size_is_written_whole);
+on_both!(
+    a_row_that_cannot_be_written_spoils_no_other,
+    a_batch_of_any_size_is_written_whole,
+    the_same_assets_are_deleted_from_either_end_at_once,
+);
 
 const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
 
@@ -91,4 +95,33 @@ async fn a_batch_of_any_size_is_written_whole(database: Database) {
     let expected: Vec<_> =
         (0..next).map(|number| ("issued".to_owned(), Some(upload_id(number).to_string()))).collect();
     assert_eq!(audit(&ledger).await, expected);
+}
+
+/// Whoever locked the first and wants the last would wait for whoever locked the last and wants the first.
+async fn the_same_assets_are_deleted_from_either_end_at_once(database: Database) {
+    const ASSETS: u16 = 1_000;
+    let config = LedgerConfig::at(database.url.clone());
+    let replicas = [Ledger::new(&config).unwrap(), Ledger::new(&config).unwrap()];
+    // So many that PostgreSQL looks each asset up, in the order that it was asked for.
+    assert!(issue(&replicas[0], 0..20 * ASSETS).await.iter().all(Result::is_ok));
+    for round in 0..20 {
+        let numbers = round * ASSETS..(round + 1) * ASSETS;
+        let forward: Vec<_> = numbers.map(deleted).collect();
+        let backward: Vec<_> = forward.iter().rev().cloned().collect();
+        let (one, other) = tokio::join!(
+            replicas[0].deleted(&forward, NOW, "ann", "r"),
+            replicas[1].deleted(&backward, NOW, "ann", "r"),
+        );
+        assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+    }
+}
+
+fn deleted(number: u16) -> Deleted {
+    let id = upload_id(number);
+    let address = AssetAddress {
+        resource_type: ResourceType::Image,
+        delivery_type: DeliveryType::Upload,
+        public_id: format!("once/{id}").parse().unwrap(),
+    };
+    Deleted { address, upload_id: Some(id), was_there: true }
 }
