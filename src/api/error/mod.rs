@@ -12,7 +12,7 @@ pub(super) use invalid_item::InvalidItem;
 use std::fmt::Display;
 
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
@@ -229,26 +229,44 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut failure = Failure::new(self.code(), &self);
-        let mut response = self.status().into_response();
+impl ApiError {
+    /// The error itself, without the item of a list that it is about.
+    fn into_cause(self) -> Self {
         match self {
+            Self::At { error, .. } => error.into_cause(),
+            error => error,
+        }
+    }
+
+    /// What the answer says beside status, code and message. An error of one item says it like any other.
+    fn describe(self, headers: &mut HeaderMap, failure: &mut Failure) {
+        match self.into_cause() {
             Self::ProviderFailed { data, .. } => failure.data = Some(data),
             Self::InvalidItems(items) => failure.errors = items,
             Self::TooManyRequests { retry_after_seconds }
             | Self::QuotaExceeded { retry_after_seconds, .. } => {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
             }
             Self::LedgerUnreachable => {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(LEDGER_RETRY_SECONDS));
+                headers.insert(RETRY_AFTER, HeaderValue::from(LEDGER_RETRY_SECONDS));
             }
             Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             _ => {}
         }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut failure = Failure::new(self.code(), &self);
+        let mut response = self.status().into_response();
+        self.describe(response.headers_mut(), &mut failure);
         response.extensions_mut().insert(failure);
         response
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use crate::helpers::{failure, png};
 
 on_both!(
     a_quota_is_used_up_and_begins_again,
+    a_batch_over_the_quota_is_told_when_to_come_again,
     what_is_set_aside_becomes_what_was_uploaded,
     what_nobody_uses_is_given_back,
     ninety_six_at_once_get_exactly_what_there_is,
@@ -40,6 +41,17 @@ async fn a_quota_is_used_up_and_begins_again(database: Database) {
     assert_eq!(next["quota"]["uploads"]["remaining"], 0);
     let refusal = failure(&service.get("ann", path).await);
     assert!(refusal.contains("the quota of 3 uploads"), "{refusal}");
+}
+
+async fn a_batch_over_the_quota_is_told_when_to_come_again(database: Database) {
+    let service = Service::on(database).await;
+    let uploads = vec![json!({ "profile": "counted" }); 3];
+    let request = service.app.client.post(service.app.url("/upload-signature"));
+    let request = request.header("content-type", "application/json").bearer_auth("cs_ann");
+    let response = request.body(json!({ "uploads": uploads }).to_string()).send().await.unwrap();
+    assert_eq!(response.headers()["retry-after"], "800");
+    let refusal = failure(&crate::helpers::read_json(response).await);
+    assert!(refusal.starts_with("429 quota_exceeded: uploads[2]: the quota of 2500 bytes"), "{refusal}");
 }
 
 async fn what_is_set_aside_becomes_what_was_uploaded(database: Database) {
