@@ -11,12 +11,13 @@ use super::serve::listen;
 use super::{runtime, shutdown};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{
-    CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorCloud, EmulatorConfig, LogArgs, Problems,
-    UploadcareAccount, UploadcareArgs,
+    CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKeyRole, LogArgs,
+    Problems, UploadcareAccount, UploadcareArgs,
 };
 use crate::connections::{self, ConnectionLimits};
 use crate::emulator::{
-    CloudAccount, Emulator, EmulatorError, EmulatorOptions, Outgoing, SeededPreset, UploadcareProject,
+    CloudAccount, Emulator, EmulatorError, EmulatorOptions, KeyRole, Outgoing, SeededPreset,
+    UploadcareProject,
 };
 use crate::telemetry;
 
@@ -105,6 +106,10 @@ fn accounts(cloud: &EmulatorCloud) -> impl Iterator<Item = CloudAccount> {
         algorithm: cloud.algorithm(),
         notification_urls: cloud.notification_urls.clone(),
         token_key: cloud.token_key.clone(),
+        role: match key.role {
+            EmulatorKeyRole::Full => KeyRole::Full,
+            EmulatorKeyRole::Read => KeyRole::Read,
+        },
         ..CloudAccount::new(cloud.name.clone(), key.key.clone(), key.secret.clone())
     })
 }

@@ -3,7 +3,10 @@
 //! ```toml
 //! [[clouds]]
 //! name = "shop"
-//! keys = [{ key = "123", secret = "abcd" }]          # the first one signs notifications
+//! keys = [
+//!     { key = "123", secret = "abcd" },
+//!     { key = "456", secret = "efgh", role = "read" }, # may download and list, nothing else
+//! ]
 //! signature_algorithm = "sha256"                     # of notifications; without it as the caller signs
 //! notification_urls = ["http://127.0.0.1:3000/webhooks/cloudinary"]
 //! token_key = "00112233FF99"                         # opens assets to __cld_token__
@@ -92,7 +95,7 @@ pub struct EmulatorAllow {
 pub struct EmulatorCloud {
     /// The name in every path.
     pub name: String,
-    /// Its keys; the first one signs notifications.
+    /// Its keys.
     pub keys: Vec<EmulatorKey>,
     /// The hash that signs notifications.
     #[serde(default, rename = "signature_algorithm")]
@@ -116,6 +119,20 @@ pub struct EmulatorKey {
     pub key: String,
     /// The secret half.
     pub secret: SecretString,
+    /// What it may do.
+    #[serde(default)]
+    pub role: EmulatorKeyRole,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmulatorKeyRole {
+    /// Everything.
+    #[default]
+    Full,
+    /// Download and list, nothing else.
+    Read,
 }
 
 /// One upload preset of a cloud.
@@ -176,6 +193,9 @@ impl EmulatorCloud {
     fn check(&self) -> Result<(), String> {
         if self.name.is_empty() || self.keys.is_empty() {
             return Err(format!("the cloud `{}` needs a name and at least one key", self.name));
+        }
+        if self.keys.iter().all(|key| key.role == EmulatorKeyRole::Read) {
+            return Err(format!("the cloud `{}` needs a key without role = \"read\"", self.name));
         }
         match &self.algorithm {
             Some(name) if self.algorithm().is_none() => {

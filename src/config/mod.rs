@@ -26,7 +26,9 @@ pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
 pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, emulator_account};
 pub use cloudinary_url::CloudinaryUrlError;
 pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
-pub use emulator::{EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKey, EmulatorPreset};
+pub use emulator::{
+    EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKey, EmulatorKeyRole, EmulatorPreset,
+};
 use ledger::SettlingArgs;
 pub use ledger::{LedgerArgs, LedgerConfig};
 use listen::ListenArgs;

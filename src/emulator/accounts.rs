@@ -6,6 +6,27 @@ use subtle::ConstantTimeEq;
 use crate::config::emulator_account;
 use crate::signing::Algorithm;
 
+use super::refusal::Refusal;
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyRole {
+    /// Everything.
+    #[default]
+    Full,
+    /// Download (`download`, `generate_archive` with `mode=download`) and list (GET requests of the Admin API).
+    Read,
+}
+
+/// What a call does, as far as roles go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// Downloads or lists.
+    Read,
+    /// Anything else.
+    Write,
+}
+
 /// One API key of one product environment. A cloud with several keys has several of these.
 #[derive(Clone, Debug)]
 pub struct CloudAccount {
@@ -15,6 +36,8 @@ pub struct CloudAccount {
     pub api_key: String,
     /// What signatures are made with.
     pub api_secret: SecretString,
+    /// What calls with the key may do.
+    pub role: KeyRole,
     /// The hash that notifications are signed with; without it, that of the call which caused them.
     pub algorithm: Option<Algorithm>,
     /// Who is told about everything that happens in the cloud.
@@ -34,7 +57,30 @@ impl Default for CloudAccount {
 impl CloudAccount {
     /// A key with nothing set beside it.
     pub const fn new(cloud: String, api_key: String, api_secret: SecretString) -> Self {
-        Self { cloud, api_key, api_secret, algorithm: None, notification_urls: Vec::new(), token_key: None }
+        let notification_urls = Vec::new();
+        let role = KeyRole::Full;
+        Self { cloud, api_key, api_secret, role, algorithm: None, notification_urls, token_key: None }
+    }
+
+    /// A new random key of the same cloud that may only download and list, such as a server signs links with.
+    ///
+    /// It is known to an emulator that has it among [`EmulatorOptions::accounts`](super::EmulatorOptions::accounts).
+    #[must_use]
+    pub fn new_read_key(&self) -> Self {
+        Self {
+            api_key: hex::encode(rand::random::<[u8; 8]>()),
+            api_secret: SecretString::from(hex::encode(rand::random::<[u8; 20]>())),
+            role: KeyRole::Read,
+            ..self.clone()
+        }
+    }
+
+    /// Refuses an operation that the key's role does not include.
+    pub(super) fn authorize(&self, operation: Operation) -> Result<(), Refusal> {
+        match (self.role, operation) {
+            (KeyRole::Full, _) | (KeyRole::Read, Operation::Read) => Ok(()),
+            (KeyRole::Read, Operation::Write) => Err(Refusal::NotPermitted(self.api_key.clone())),
+        }
     }
 
     /// Whether `secret` is this account's, in a time that does not tell where they differ.
@@ -72,6 +118,16 @@ impl Accounts {
     /// Whether any account has this cloud.
     pub(super) fn has_cloud(&self, cloud: &str) -> bool {
         self.of_cloud(cloud).next().is_some()
+    }
+
+    /// The first key of a cloud that may do everything: unsigned uploads count for it.
+    pub(super) fn main_of(&self, cloud: &str) -> Option<&CloudAccount> {
+        self.of_cloud(cloud).find(|account| account.role == KeyRole::Full)
+    }
+
+    /// A cloud without a key that may do everything.
+    pub(super) fn cloud_that_is_only_read(&self) -> Option<&str> {
+        self.0.iter().map(|account| account.cloud.as_str()).find(|cloud| self.main_of(cloud).is_none())
     }
 
     /// Every account of a cloud: each of its secrets signs delivery URLs.

@@ -10,6 +10,7 @@ use axum::response::Response;
 use crate::delivery::ResourceType;
 
 use super::Backend;
+use super::accounts::Operation;
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::fields::Fields;
 use super::form::Form;
@@ -37,6 +38,7 @@ pub(super) async fn download(
         fields,
         now: backend.clock.now(),
         lifetime: Lifetime::ExpiresAt,
+        operation: Operation::Read,
     };
     authenticate(&backend.accounts, call)?;
     let key = AssetKey {

@@ -14,6 +14,7 @@
 //!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields,
 //!   │            search, transformations, mappings
 //!   ├─ download, delivery → transformation, token → original, or mapping where it is not there
+//!   ├─ unperformed         every other call: verified, then refused by name
 //!   └─ control   clock, faults, journal, notifications, seed and assets, for tests on this machine
 //! ```
 //!
@@ -49,6 +50,7 @@ mod seed;
 mod store;
 mod token;
 mod transformation;
+mod unperformed;
 mod unread;
 mod upload;
 mod uploadcare;
@@ -64,7 +66,7 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 
 use accounts::Accounts;
-pub use accounts::CloudAccount;
+pub use accounts::{CloudAccount, KeyRole};
 use faults::Faults;
 use journal::Journal;
 use notify::Notifier;
@@ -80,7 +82,7 @@ pub use uploadcare::UploadcareProject;
 /// What an emulator starts with. The default is the account `emulator` in a temporary folder, on the machine's clock.
 #[derive(Clone, Debug)]
 pub struct EmulatorOptions {
-    /// The product environments it knows, each with one key.
+    /// The keys it knows, each with its product environment.
     pub accounts: Vec<CloudAccount>,
     /// The Uploadcare project it knows.
     pub uploadcare: UploadcareProject,
@@ -147,6 +149,9 @@ pub enum EmulatorError {
     /// There is no account, so every request would be refused.
     #[error("the emulator needs at least one account")]
     NoAccount,
+    /// A cloud has no key that may upload.
+    #[error("the cloud `{0}` needs a key without the role `read`")]
+    ReadKeysOnly(String),
     /// The faults are not a JSON list of faults.
     #[error("the faults cannot be read: {0}")]
     NotFaults(#[source] serde_json::Error),
@@ -207,13 +212,17 @@ impl Emulator {
         if options.accounts.is_empty() {
             return Err(EmulatorError::NoAccount);
         }
+        let accounts = Accounts::new(options.accounts);
+        if let Some(cloud) = accounts.cloud_that_is_only_read() {
+            return Err(EmulatorError::ReadKeysOnly(cloud.to_owned()));
+        }
         let faults = Arc::new(Faults::default());
         let store = Store::open(options.dir.clone())?;
         Ok(Self(Arc::new(Backend {
             notifier: Notifier::new(options.clock.clone(), Arc::clone(&faults), options.outgoing),
             outgoing: options.outgoing,
             presets: options.presets,
-            accounts: Accounts::new(options.accounts),
+            accounts,
             uploadcare: Uploadcare::open(options.uploadcare, options.dir)?,
             store,
             chunks: Chunks::new(options.limits.chunked_file_bytes),

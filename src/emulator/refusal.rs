@@ -1,7 +1,8 @@
 //! Why a request is refused: the provider's own status and text for each reason.
 //!
 //! The body is always `{"error":{"message":"…"}}`, and the text is repeated in the header `X-Cld-Error`. The Node and
-//! Ruby SDKs read the body of an upload only at 200, 400, 401, 404 and 500, so refusals of uploads use nothing else.
+//! Ruby SDKs read the body of an upload only at 200, 400, 401, 404 and 500, so refusals of uploads use
+//! nothing else, but for a key without permission: of that, only the SDKs' class for 403, `NotAllowed`, is known.
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -39,6 +40,8 @@ pub(super) enum Refusal {
     AuthorizationRequired,
     #[error("Invalid Signature {given}. String to sign - '{string}'.")]
     InvalidSignature { given: String, string: String },
+    #[error("The API key {0} is not permitted to perform this operation")]
+    NotPermitted(String),
     #[error("deny or ACL failure")]
     Denied,
     #[error("Stale request - reported time is {reported} which is more than 1 hour ago")]
@@ -178,7 +181,7 @@ impl Refusal {
             Self::NotFound(_) | Self::CannotFind { .. } => StatusCode::NOT_FOUND,
             Self::AlreadyExists(_) | Self::TransformationExists(_) => StatusCode::CONFLICT,
             Self::NotSubscribed(_) => rate_limited(),
-            Self::ControlForbidden => StatusCode::FORBIDDEN,
+            Self::NotPermitted(_) | Self::ControlForbidden => StatusCode::FORBIDDEN,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use axum::http::{HeaderMap, HeaderName, Method, Uri};
+use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
@@ -16,7 +16,8 @@ use tower_http::cors::{Any, CorsLayer};
 use super::answer::X_COUNTERSIGN_EMULATOR;
 use super::refusal::{Refusal, X_CLD_ERROR};
 use super::{
-    Backend, admin, control, delete_token, delivery, download, edit, observe, unread, upload, uploadcare,
+    Backend, admin, control, delete_token, delivery, download, edit, observe, unperformed, unread, upload,
+    uploadcare,
 };
 
 /// Everything an emulator serves.
@@ -40,8 +41,8 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .merge(admin_routes())
         .route("/{cloud}/", get(deliver))
         .route("/{cloud}/{*path}", get(deliver))
-        .method_not_allowed_fallback(not_emulated)
-        .fallback(not_emulated)
+        .method_not_allowed_fallback(unperformed::refuse)
+        .fallback(unperformed::refuse)
         // Bodies are streamed and bounded where they are read.
         .layer(DefaultBodyLimit::disable())
         .layer(strike)
@@ -187,22 +188,14 @@ async fn about() -> &'static str {
 }
 
 /// Delivery; but calls that no API path above takes end up here, too.
-async fn deliver(
-    backend: State<Arc<Backend>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
+async fn deliver(backend: State<Arc<Backend>>, request: Request) -> Result<Response, Refusal> {
+    let (uri, headers) = (request.uri().clone(), request.headers().clone());
     if uploadcare::is_addressed(&uri) {
         return Ok(uploadcare::serve(&backend, &uri, &headers).await);
     }
     let mut segments = uri.path().split('/').skip(1);
     if matches!(segments.next(), Some("v1_1" | "v2")) {
-        return Err(not_emulated(method, uri).await);
+        return Err(unperformed::refuse(backend, request).await);
     }
     delivery::serve(backend, uri, headers).await
-}
-
-async fn not_emulated(method: Method, uri: Uri) -> Refusal {
-    Refusal::NotEmulated(format!("{method} {}", uri.path()))
 }

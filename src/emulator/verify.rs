@@ -6,6 +6,7 @@
 //! 3. cloud, api_key, timestamp given       Invalid cloud_name · Missing required parameter · Unknown API key
 //! 4. signature                             SHA-1 or SHA-256 by its length, version 1 or 2
 //! 5. timestamp                             at most one hour old; the future passes, as no rule against it is known
+//! 6. role of the key                       a key that may only read is refused everything else
 //! ```
 
 use axum::http::HeaderMap;
@@ -20,7 +21,7 @@ use crate::clock::UnixSeconds;
 use crate::signing::Algorithm;
 use crate::signing::cloudinary::{SignatureVersion, string_to_sign};
 
-use super::accounts::{Accounts, CloudAccount, Stranger};
+use super::accounts::{Accounts, CloudAccount, Operation, Stranger};
 use super::fields::Fields;
 use super::refusal::Refusal;
 
@@ -35,6 +36,8 @@ pub(super) struct Call<'a> {
     pub fields: &'a Fields,
     pub now: UnixSeconds,
     pub lifetime: Lifetime,
+    /// What it does, which the key's role has to include.
+    pub operation: Operation,
 }
 
 /// How long a signature is good for.
@@ -72,7 +75,7 @@ pub(super) fn authenticate_upload<'a>(
     if !unsigned {
         return authenticate(accounts, call).map(|access| (access, Proof::Signed));
     }
-    let account = accounts.of_cloud(call.cloud).next();
+    let account = accounts.main_of(call.cloud);
     let account = account.ok_or_else(|| Refusal::InvalidCloudName(call.cloud.to_owned()))?;
     call.fields.get("upload_preset").ok_or(Refusal::PresetMissing)?;
     Ok((Access { account, algorithm: Algorithm::default() }, Proof::Unsigned))
@@ -93,6 +96,7 @@ pub(super) fn authenticate<'a>(accounts: &'a Accounts, call: Call<'_>) -> Result
         if !account.has_secret(credentials.secret.expose_secret()) {
             return Err(Refusal::SecretMismatch);
         }
+        account.authorize(call.operation)?;
         let algorithm = Algorithm::default();
         return Ok(Access { account, algorithm });
     }
@@ -107,6 +111,7 @@ pub(super) fn authenticate<'a>(accounts: &'a Accounts, call: Call<'_>) -> Result
         Some(end) if call.lifetime == Lifetime::ExpiresAt => check_expiry(end, call.now)?,
         _ => check_age(timestamp, call.now)?,
     }
+    account.authorize(call.operation)?;
     Ok(Access { account, algorithm })
 }
 

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -29,7 +30,7 @@ use crate::delivery::{DeliveryType, ResourceType};
 use crate::signing::Algorithm;
 
 use super::Backend;
-use super::accounts::{CloudAccount, Stranger};
+use super::accounts::{CloudAccount, Operation, Stranger};
 use super::fields::Fields;
 use super::form::{Form, read_text};
 use super::notify::{Announcement, Occasion};
@@ -108,14 +109,25 @@ impl FromRequestParts<Arc<Backend>> for Admin {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
-        let credentials = credentials(&parts.headers).ok_or(Refusal::AuthorizationRequired)??;
         let path = RawPathParams::from_request_parts(parts, backend).await;
         let cloud = path.ok().and_then(|params| {
             let cloud = params.iter().find(|(name, _)| *name == "cloud");
             cloud.map(|(_, cloud)| cloud.to_owned())
         });
-        let cloud = cloud.unwrap_or_default();
-        let account = match backend.accounts.find(&cloud, &credentials.key) {
+        Self::verify(backend, &cloud.unwrap_or_default(), &parts.method, &parts.headers)
+    }
+}
+
+impl Admin {
+    /// Checks key and secret, then the role of the key.
+    pub(super) fn verify(
+        backend: &Backend,
+        cloud: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Self, Refusal> {
+        let credentials = credentials(headers).ok_or(Refusal::AuthorizationRequired)??;
+        let account = match backend.accounts.find(cloud, &credentials.key) {
             Ok(account) => account,
             Err(Stranger::Key) => return Err(Refusal::AdminUnknownApiKey),
             Err(Stranger::Cloud | Stranger::Pair) => return Err(Refusal::CloudMismatch),
@@ -123,7 +135,9 @@ impl FromRequestParts<Arc<Backend>> for Admin {
         if !account.has_secret(credentials.secret.expose_secret()) {
             return Err(Refusal::SecretMismatch);
         }
-        Ok(Self { cloud, account: account.clone() })
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        account.authorize(if is_read { Operation::Read } else { Operation::Write })?;
+        Ok(Self { cloud: cloud.to_owned(), account: account.clone() })
     }
 }
 

@@ -12,6 +12,7 @@ use axum::extract::Request;
 use crate::delivery::{DeliveryType, ResourceType};
 
 use super::Backend;
+use super::accounts::Operation;
 use super::fields::Fields;
 use super::form::Form;
 use super::refusal::Refusal;
@@ -49,6 +50,7 @@ impl<'a> Edit<'a> {
             fields: &fields,
             now: backend.clock.now(),
             lifetime: Lifetime::Hour,
+            operation: Operation::Write,
         };
         let access = authenticate(&backend.accounts, call)?;
         Ok(Self { backend, access, delivery_type: parse_type(&fields)?, cloud, resource_type, fields })

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::delivery::{DeliveryType, ResourceType};
 
 use super::Backend;
+use super::accounts::Operation;
 use super::answer::{DerivedAnswer, UploadAnswer, with_note};
 use super::delete_token;
 use super::fields::Fields;
@@ -75,6 +76,7 @@ async fn receive(
         fields: &form.fields,
         now: backend.clock.now(),
         lifetime: Lifetime::Hour,
+        operation: Operation::Write,
     };
     let (access, proof) = authenticate_upload(&backend.accounts, call)?;
     presets::apply(&backend.store, cloud, proof, &mut form.fields)?;

@@ -56,7 +56,7 @@ tags = ["a", "b"]
 
 [[clouds]]
 name = "other"
-keys = [{ key = "789", secret = "ijkl" }]
+keys = [{ key = "789", secret = "ijkl" }, { key = "012", secret = "mnop", role = "read" }]
 "#;
 
 async fn status(process: &Process, cloud: &str, key: &str, secret: &str) -> StatusCode {
@@ -75,11 +75,17 @@ async fn clouds_of_a_file_have_their_own_keys_presets_and_assets() {
         ("shop", "123", "abcd", 200),
         ("shop", "456", "efgh", 200),
         ("other", "789", "ijkl", 200),
+        ("other", "012", "mnop", 200),
         ("shop", "123", "efgh", 401),
         ("shop", "789", "ijkl", 401),
         ("emulator", "emulator-key", "emulator-secret", 401),
     ] {
         assert_eq!(status(&process, cloud, key, secret).await, expected, "{cloud} {key}");
+    }
+    let folder = format!("{}/v1_1/other/folders/x", process.origin);
+    for (key, secret, expected) in [("012", "mnop", 403), ("789", "ijkl", 200)] {
+        let request = client().post(&folder).basic_auth(key, Some(secret));
+        assert_eq!(request.send().await.unwrap().status(), expected, "{key}");
     }
     for (cloud, expected) in [("shop", 200), ("other", 400)] {
         let form = Form::new().text("upload_preset", "web").text("public_id", "x");
@@ -89,6 +95,20 @@ async fn clouds_of_a_file_have_their_own_keys_presets_and_assets() {
     }
     let shop = client().get(format!("{}/shop/image/upload/web/x.png", process.origin)).send().await.unwrap();
     assert_eq!(shop.status(), 200);
+}
+
+#[tokio::test]
+async fn a_cloud_needs_a_key_that_may_do_everything_and_a_role_must_be_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clouds.toml");
+    for (role, why) in [("read", "needs a key without role"), ("write", "unknown variant `write`")] {
+        let key = format!("{{ key = \"k\", secret = \"hush\", role = \"{role}\" }}");
+        std::fs::write(&file, format!("[[clouds]]\nname = \"a\"\nkeys = [{key}]\n")).unwrap();
+        let output = command(&["emulator", "--clouds", file.to_str().unwrap()]).output().await.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(why) && !text.contains("hush"), "{text}");
+    }
 }
 
 #[tokio::test]

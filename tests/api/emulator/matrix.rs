@@ -1,4 +1,4 @@
-//! docs/emulator.md says what is emulated, and it is held against the emulator: every row is tried.
+//! docs/emulator.md says what is emulated, and every row is tried on the emulator.
 
 use reqwest::multipart::{Form, Part};
 

@@ -18,6 +18,7 @@ mod notifications;
 mod presets;
 mod refusals;
 mod replay;
+mod roles;
 mod search;
 mod server;
 mod store;

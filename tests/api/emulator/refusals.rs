@@ -199,9 +199,10 @@ async fn a_file_over_the_limit_is_refused_with_its_size() {
 #[tokio::test]
 async fn what_is_not_emulated_says_so() {
     let server = Server::start().await;
-    let response = server.client.post(server.url("/v1_1/emulator/image/explode")).send().await.unwrap();
+    let explode = server.url("/v1_1/emulator/image/explode");
+    let response = server.client.post(explode).form(&signed(&[])).send().await.unwrap();
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: POST /v1_1/emulator/image/explode] {"error":{"message":"Not emulated: POST /v1_1/emulator/image/explode"}}"#);
-    let response = server.client.put(server.url(UPLOAD)).send().await.unwrap();
+    let response = server.client.put(server.url(UPLOAD)).form(&signed(&[])).send().await.unwrap();
     insta::assert_snapshot!(told(response).await, @r#"400 [Not emulated: PUT /v1_1/emulator/image/upload] {"error":{"message":"Not emulated: PUT /v1_1/emulator/image/upload"}}"#);
 }
 
