@@ -19,6 +19,7 @@ mod uploadcare_signature;
 mod uploads;
 mod webhook_uploadcare;
 mod webhooks;
+mod without_head;
 
 pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
@@ -30,6 +31,7 @@ use axum::Router;
 use axum::routing::{delete, get, post};
 
 use crate::state::AppState;
+use without_head::without_head;
 
 /// The templates of the routes below, for the log.
 pub const PATHS: &[&str] = &[
@@ -52,12 +54,14 @@ pub const PATHS: &[&str] = &[
 
 /// Routes of the API.
 pub fn routes() -> Router<AppState> {
+    let upload_signature = get(upload_signature::create).post(upload_signature::create_from_body);
+    let uploadcare_signature = || without_head(get(uploadcare_signature::create), "GET");
     Router::new()
-        .route("/upload-signature", get(upload_signature::create).post(upload_signature::create_from_body))
-        .route("/download-url", get(download_url::create))
+        .route("/upload-signature", without_head(upload_signature, "GET,POST"))
+        .route("/download-url", without_head(get(download_url::create), "GET"))
         .route("/delete-files", delete(delete_files::delete).layer(delete_files::time_limit()))
-        .route("/uploadcare-signature", get(uploadcare_signature::create))
-        .route("/api/uploadcare-signature", get(uploadcare_signature::create))
+        .route("/uploadcare-signature", uploadcare_signature())
+        .route("/api/uploadcare-signature", uploadcare_signature())
         .route("/uploads", get(uploads::list))
         .route("/uploads/{id}", get(uploads::show).delete(uploads::delete))
         .route("/uploads/{id}/confirm", post(uploads::confirm))

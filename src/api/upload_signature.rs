@@ -63,7 +63,8 @@ struct UploadItem {
 pub(super) struct SignatureResponse {
     payload: Params,
     signature: Signature,
-    manual_signature: Signature,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manual_signature: Option<Signature>,
     cloudname: String,
     api_key: String,
     expires_in: String,

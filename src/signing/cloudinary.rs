@@ -104,14 +104,16 @@ impl Signer {
     }
 
     /// The signature as configured, and beside it the one of the recipe that tutorials teach: sort, join, append the
-    /// secret, SHA-1. There `&` inside a parameter is escaped whatever is configured, or a value could smuggle others in.
-    pub fn sign_with_manual(&self, params: &Params) -> (Signature, Signature) {
+    /// secret, SHA-1. There is none where SHA-1 is not the account's algorithm: it would be the weaker credential. In the
+    /// recipe's string `&` inside a parameter is escaped whatever is configured, or a value could smuggle others in.
+    pub fn sign_with_manual(&self, params: &Params) -> (Signature, Option<Signature>) {
         let signature = self.sign(params);
-        let is_the_recipe = self.algorithm == Algorithm::Sha1 && self.version == SignatureVersion::V2;
-        let manual = if is_the_recipe {
-            signature
-        } else {
-            Algorithm::Sha1.sign(string_to_sign(params, SignatureVersion::V2).as_bytes(), &self.secret)
+        let manual = match (self.algorithm, self.version) {
+            (Algorithm::Sha256, _) => None,
+            (Algorithm::Sha1, SignatureVersion::V2) => Some(signature),
+            (Algorithm::Sha1, SignatureVersion::V1) => {
+                Some(self.sign_string(&string_to_sign(params, SignatureVersion::V2)))
+            }
         };
         (signature, manual)
     }
