@@ -1,5 +1,7 @@
-//! Whose an asset is: it lies in a folder of the caller's, or the ledger knows that they uploaded it. And what the audit
-//! keeps of what they did with it, where there is a ledger.
+//! Whose an asset is: its uploader's where the ledger knows them, else the caller's if it lies in a folder of theirs. And
+//! what the audit keeps of what they did with it, where there is a ledger.
+
+use std::collections::BTreeMap;
 
 use super::ApiError;
 use super::extract::RequestId;
@@ -19,31 +21,29 @@ pub(super) async fn is_owned(
     caller: &Caller,
     asset: &AssetAddress,
 ) -> Result<bool, ApiError> {
-    if app.profiles().owns(caller, asset.public_id.as_str()) {
-        return Ok(true);
-    }
     let (owned, _) = split(app, caller, [asset.clone()].into_iter()).await?;
     Ok(!owned.is_empty())
 }
 
-/// The caller's own among `assets`, and the others. The ledger is only asked about what no folder decides.
+/// The caller's own among `assets`, and the others. What the ledger knows is its uploader's, whatever folder it lies in;
+/// the folder decides about the rest.
 pub(super) async fn split(
     app: &AppState,
     caller: &Caller,
     assets: impl Iterator<Item = AssetAddress>,
 ) -> Result<(Vec<AssetAddress>, Vec<AssetAddress>), ApiError> {
-    let ((mut owned, others), has_ledger): ((Vec<_>, Vec<_>), bool) = {
-        let profiles = app.profiles();
-        let split = assets.partition(|asset| profiles.owns(caller, asset.public_id.as_str()));
-        (split, profiles.need_the_ledger())
+    if caller.reaches_everything() {
+        return Ok((assets.collect(), Vec::new()));
+    }
+    let assets: Vec<_> = assets.collect();
+    let has_ledger = app.profiles().need_the_ledger();
+    let owners = if has_ledger { app.ledger.owners(assets.iter()).await? } else { BTreeMap::new() };
+    let profiles = app.profiles();
+    let is_theirs = |asset: &AssetAddress| match owners.get(asset) {
+        Some(owner) => caller.subject() == Some(owner),
+        None => profiles.owns(caller, asset.public_id.as_str()),
     };
-    let Some(subject) = caller.subject().filter(|_| has_ledger && !others.is_empty()) else {
-        return Ok((owned, others));
-    };
-    let theirs = app.ledger.owned(subject, others.iter()).await?;
-    let (found, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|asset| theirs.contains(asset));
-    owned.extend(found);
-    Ok((owned, others))
+    Ok(assets.into_iter().partition(is_theirs))
 }
 
 /// The same for files at Uploadcare, of which the ledger alone knows whose they are.

@@ -1,6 +1,6 @@
 //! Reading: one grant, a page of them, and which assets the ledger says are a caller's.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::database::{Sql, over_rows, reading};
 use super::entry::{Entry, Row, State, columns};
@@ -53,23 +53,24 @@ impl Ledger {
         rows.into_iter().map(Entry::try_from).collect()
     }
 
-    /// Those of `assets` that were made with a grant of `subject`.
-    pub async fn owned<'a>(
+    /// Whose each of `assets` is that was made with a grant. What no grant can have made is not looked up.
+    pub async fn owners<'a>(
         &self,
-        subject: &str,
         assets: impl Iterator<Item = &'a AssetAddress>,
-    ) -> Result<BTreeSet<AssetAddress>, LedgerError> {
+    ) -> Result<BTreeMap<AssetAddress, String>, LedgerError> {
         let named: Vec<_> = assets
             .filter_map(|asset| Some((UploadId::of_public_id(asset.public_id.as_str())?, asset)))
             .collect();
         if named.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(BTreeMap::new());
         }
         let entries = self.find_all(named.iter().map(|(id, _)| *id)).await?;
-        let is_owned = |(id, asset): &(UploadId, &AssetAddress)| {
-            entries.iter().any(|entry| entry.id == *id && entry.subject == subject && entry.made(asset))
+        let entries: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
+        let owner = |(id, asset): (UploadId, &AssetAddress)| {
+            let entry = entries.get(&id).filter(|entry| entry.made(asset))?;
+            Some((asset.clone(), entry.subject.clone()))
         };
-        Ok(named.into_iter().filter(is_owned).map(|(_, asset)| asset.clone()).collect())
+        Ok(named.into_iter().filter_map(owner).collect())
     }
 
     /// The grants with these ids.

@@ -1,9 +1,10 @@
 //! One grant from its signature to its end, as its owner and others meet it.
 
 use countersign::clock::UnixSeconds;
+use countersign::profiles::Profiles;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Database, Service, id, on_both};
 use crate::helpers::{failure, png, read_json, text, upload_form};
@@ -16,6 +17,7 @@ on_both!(
     what_breaks_the_profile_is_deleted,
     other_peoples_grants_are_not_there,
     a_shared_folder_belongs_to_each_by_the_ledger,
+    the_ledger_says_whose_an_upload_is_before_any_folder_does,
     an_upload_is_deleted_and_stays_so,
     a_page_of_grants_leads_to_the_next,
     many_are_kept_or_none,
@@ -165,6 +167,32 @@ async fn a_shared_folder_belongs_to_each_by_the_ledger(database: Database) {
     assert_eq!(service.get("ann", &link).await.0, StatusCode::OK);
     assert_eq!(delete("ann").await.1["data"]["results"][0]["outcome"], "deleted");
     assert!(service.state("ann", &signed).await["deletedAt"].is_i64());
+}
+
+/// The folder was one in which the ledger knows every file; now another profile gives it to all of its callers.
+async fn the_ledger_says_whose_an_upload_is_before_any_folder_does(database: Database) {
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "shared").await;
+    let answer = service.upload(&signed).await;
+    service.confirm("ann", &signed, &answer).await;
+    let now = "[profiles.shared]\nfolder = \"shared\"\nscopes = []\n\
+               [profiles.once]\nfolder = \"once/{sub}\"\nsingle_use = true\n";
+    service.app.state.replace_profiles(Profiles::from_toml(now).unwrap());
+    let plain = service.upload(&service.sign("ann", "shared").await).await;
+    let delete = |who, asset: &Value| {
+        let body = json!({ "urls": [{ "type": "image", "url": asset["secure_url"] }] });
+        let request = service.app.client.delete(service.app.url("/delete-files"));
+        service.ask(who, request.header("content-type", "application/json").body(body.to_string()))
+    };
+    let link = |asset: &Value| {
+        format!("/download-url?public_id={}&format=png&type=upload", asset["public_id"].as_str().unwrap())
+    };
+    assert_eq!(service.get("bob", &link(&answer)).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(delete("bob", &answer).await.1["data"]["results"][0]["outcome"], "not_found");
+    assert_eq!(service.get("bob", &link(&plain)).await.0, StatusCode::OK);
+    assert_eq!(service.get("ann", &link(&answer)).await.0, StatusCode::OK);
+    assert_eq!(delete("bob", &plain).await.1["data"]["results"][0]["outcome"], "deleted");
+    assert_eq!(delete("ann", &answer).await.1["data"]["results"][0]["outcome"], "deleted");
 }
 
 async fn an_upload_is_deleted_and_stays_so(database: Database) {
