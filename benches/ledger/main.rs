@@ -33,7 +33,7 @@ use tempfile::TempDir;
 const PROFILES: &str = "\
 [profiles.default]
 scopes = []
-folder = \"kyc/1\"
+folder = \"web/1\"
 
 [profiles.once]
 folder = \"kyc/1\"

@@ -14,7 +14,7 @@ use super::{ApiError, granting};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
 use crate::profiles::{
-    DEFAULT_PROFILE, NotAnUploadResourceType, Profiles, UploadId, UploadRequest, UploadResourceType,
+    Approved, DEFAULT_PROFILE, NotAnUploadResourceType, Profiles, UploadId, UploadRequest, UploadResourceType,
 };
 use crate::signing::{ParamValue, Params, Signature};
 use crate::state::{AppState, Cloudinary};
@@ -79,9 +79,12 @@ pub(super) struct SignatureResponse {
 
 /// The answer to `paramsToSign`: widgets read the top level.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ApprovedResponse {
     status: &'static str,
     signature: Signature,
+    expires_at: UnixSeconds,
+    server_time: UnixSeconds,
 }
 
 /// Signs one upload for the caller, under a profile.
@@ -158,9 +161,11 @@ fn approve(
 ) -> Result<Response, ApiError> {
     let profiles = app.profiles();
     let profile = profiles.get(profile.unwrap_or(DEFAULT_PROFILE))?;
-    let params = profile.approve(caller, asked, app.clock.now())?;
+    let server_time = app.clock.now();
+    let Approved { params, expires_at } = profile.approve(caller, asked, server_time)?;
     let signature = app.cloudinary.signer.sign(&params);
-    Ok(NoStoreJson(ApprovedResponse { status: "success", signature }).into_response())
+    let response = ApprovedResponse { status: "success", signature, expires_at, server_time };
+    Ok(NoStoreJson(response).into_response())
 }
 
 fn parse_resource_type(text: Option<&str>) -> Result<Option<UploadResourceType>, NotAnUploadResourceType> {

@@ -17,7 +17,8 @@ Examples:
   countersign check
   countersign check --online
 
-Reads flags, variables and .env exactly as `serve` does and shows what comes out, never a secret.
+Reads flags, variables and .env exactly as `serve` does and shows what comes out, never a secret,
+and warns of profiles that may allow more than you mean.
 --online asks the provider (its Admin API's ping) whether cloud, key and secret belong together,
 and the ledger, if a profile needs it, whether it answers.
 Exit code: 0 all is well, 1 the provider says no or cannot be reached, 2 the configuration is wrong.";
@@ -98,6 +99,10 @@ fn show(
         let name = output.paint(Style::new().bold(), &format!("{name:<19}"));
         let source = output.paint(Style::new().dimmed(), &format!("({source})"));
         output.line(format!("{name}{value}  {source}"))?;
+    }
+    for warning in profiles.warnings() {
+        let head = output.paint(AnsiColor::Yellow.on_default().bold(), &format!("{:<19}", "warning"));
+        output.line(format!("{head}{warning}"))?;
     }
     Ok(())
 }

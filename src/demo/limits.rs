@@ -91,7 +91,7 @@ mod tests {
     fn a_profile_that_the_ledger_does_not_keep_has_none() {
         assert_eq!(limits("folder = \"a/{sub}\""), None);
         let once = Limits { folder_for_each: false, max_bytes: None, quotas: Vec::new() };
-        assert_eq!(limits("single_use = true"), Some(once));
+        assert_eq!(limits("folder = \"a\"\nsingle_use = true"), Some(once));
     }
 
     #[test]

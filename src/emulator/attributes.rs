@@ -128,7 +128,7 @@ pub(super) fn words(list: &[&str]) -> Vec<String> {
     words
 }
 
-/// `a=1|b=2`, where `\=` and `\|` stand for the characters themselves.
+/// `a=1|b=2`, where `\=` and `\|` stand for the characters themselves. Names are trimmed; the last pair of a name wins.
 pub(super) fn parse_pairs(text: &str) -> BTreeMap<String, String> {
     let mut pairs = BTreeMap::new();
     let mut name: Option<String> = None;
@@ -137,7 +137,7 @@ pub(super) fn parse_pairs(text: &str) -> BTreeMap<String, String> {
     while let Some(character) = characters.next() {
         match character {
             '\\' => current.extend(characters.next()),
-            '=' if name.is_none() => name = Some(std::mem::take(&mut current)),
+            '=' if name.is_none() => name = Some(std::mem::take(&mut current).trim().to_owned()),
             '|' => {
                 let value = std::mem::take(&mut current);
                 pairs.extend(name.take().map(|name| (name, value)));

@@ -1,52 +1,100 @@
-//! Parameters that a client composed itself and asks to have signed, as upload widgets do: held against the profile.
+//! Parameters that an upload widget composed itself: compared with the profile, and approved as they stand.
 
 use std::collections::BTreeMap;
 
-use super::{Profile, Refusal};
+use super::{MERGED, PROVIDER_WINDOW_SECONDS, Profile, Refusal, context, tags};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
 use crate::delivery::DeliveryType;
 use crate::signing::{ParamValue, Params};
 
-/// How far ahead of the server's clock a client's timestamp may be, in seconds.
-const AHEAD_SECONDS: i64 = 60;
+/// How far ahead of the server's clock a widget's timestamp may be, in seconds: it adds to the signature's life.
+const AHEAD_SECONDS: i64 = 5;
+
+/// How far behind it may be, in seconds, for computers whose clocks are slow. A minute is left for the upload.
+const BEHIND_SECONDS: i64 = PROVIDER_WINDOW_SECONDS - 60;
+
+/// What every upload widget says of itself.
+const WIDGET_SOURCE: (&str, &str) = ("source", "uw");
+
+/// Parameters that may be signed as they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// What is signed.
+    pub params: Params,
+    /// When the provider stops accepting the signature.
+    pub expires_at: UnixSeconds,
+}
 
 impl Profile {
     /// Approves `asked` as it stands, or says which parameter the profile would not sign.
     ///
-    /// Every parameter must be what the profile fixes, or opened by it within its rule; everything that the profile
-    /// fixes must be there; and the timestamp must be of now, or older by no more than the profile's lifetime.
+    /// Every parameter must equal what the profile fixes, or be one that it opens and keep the rule; every parameter that
+    /// the profile fixes must be there; and the timestamp must be the current time, give or take what clocks differ.
     pub fn approve(
         &self,
         caller: &Caller,
         asked: BTreeMap<String, ParamValue>,
         now: UnixSeconds,
-    ) -> Result<Params, Refusal> {
+    ) -> Result<Approved, Refusal> {
         self.admit(caller)?;
         if self.is_tracked() {
             return Err(Refusal::NamesUploads { profile: self.name().to_owned() });
         }
-        self.check_timestamp(asked.get("timestamp"), now)?;
+        if !self.upload_widget {
+            return Err(Refusal::NotForWidgets { profile: self.name().to_owned() });
+        }
+        let timestamp = check_timestamp(asked.get("timestamp"), now)?;
         let fixed = self.expected(caller, &asked)?;
-        for (name, expected) in fixed.iter() {
+        for (name, expected) in fixed.iter().filter(|(name, _)| !self.is_merged(name)) {
             self.check_fixed(name, &expected.to_string(), asked.get(name))?;
         }
+        self.check_merged(caller, &asked)?;
         for (name, value) in &asked {
-            let is_fixed = name == "timestamp" || fixed.get(name).is_some();
-            if !is_fixed && !value.is_empty() {
-                self.check_client_param(name, &value.to_string())?;
+            let is_fixed = name == "timestamp" || fixed.get(name).is_some() || self.is_merged(name);
+            let text = value.to_string();
+            if !is_fixed && !text.is_empty() && (name.as_str(), text.as_str()) != WIDGET_SOURCE {
+                self.check_client_param(name, &text)?;
             }
         }
-        Ok(asked.into_iter().collect())
+        Ok(Approved {
+            params: asked.into_iter().collect(),
+            expires_at: timestamp.plus(PROVIDER_WINDOW_SECONDS),
+        })
     }
 
-    fn check_timestamp(&self, asked: Option<&ParamValue>, now: UnixSeconds) -> Result<(), Refusal> {
-        let behind = self.lifetime().seconds();
-        let timestamp = asked.and_then(|value| value.to_string().parse::<i64>().ok());
-        match timestamp {
-            Some(at) if (now.0 - behind..=now.0 + AHEAD_SECONDS).contains(&at) => Ok(()),
-            _ => Err(Refusal::Timestamp { ahead: AHEAD_SECONDS, behind }),
+    /// Whether clients add to what the profile has under this name.
+    fn is_merged(&self, name: &str) -> bool {
+        MERGED.contains(&name) && self.client_params.contains_key(name)
+    }
+
+    /// Tags and context, where clients may add to them: all of the profile's are there, and what is added keeps the rule.
+    fn check_merged(&self, caller: &Caller, asked: &BTreeMap<String, ParamValue>) -> Result<(), Refusal> {
+        let text = |name: &str| asked.get(name).map_or_else(String::new, ToString::to_string);
+        if self.is_merged(tags::NAME) {
+            let fixed = self.fixed_tags(caller)?;
+            let added = tags::added_to(&fixed, &text(tags::NAME))
+                .ok_or_else(|| self.differs(tags::NAME, &fixed.join(",")))?;
+            self.check_added(tags::NAME, &added)?;
+            self.check_added_tags(&fixed, &added)?;
         }
+        if self.is_merged(context::NAME) {
+            let fixed = self.fixed_context(caller)?;
+            let added = context::added_to(&fixed, &text(context::NAME))
+                .ok_or_else(|| self.differs(context::NAME, &fixed.join("|")))?;
+            self.check_added(context::NAME, &added)?;
+            self.check_added_context(&added)?;
+        }
+        Ok(())
+    }
+
+    fn check_added(&self, name: &str, added: &str) -> Result<(), Refusal> {
+        if added.is_empty() { Ok(()) } else { self.check_client_param(name, added) }
+    }
+
+    fn differs(&self, name: &str, expected: &str) -> Refusal {
+        let (name, profile, expected) = (name.to_owned(), self.name().to_owned(), expected.to_owned());
+        Refusal::DiffersFromProfile { name, profile, expected }
     }
 
     /// What the profile fixes for this caller, but for the timestamp.
@@ -61,32 +109,21 @@ impl Profile {
     }
 
     fn check_fixed(&self, name: &str, expected: &str, found: Option<&ParamValue>) -> Result<(), Refusal> {
-        let found = found.map(ToString::to_string).unwrap_or_default();
-        let agrees = match (name, self.client_params.contains_key(name)) {
-            ("tags", true) => holds_all(&found, expected, ','),
-            ("context", true) => holds_all(&found, expected, '|'),
-            _ => found == expected || is_same_flag(&found, expected),
-        };
-        if !agrees {
-            let (name, profile, expected) = (name.to_owned(), self.name().to_owned(), expected.to_owned());
-            return Err(Refusal::DiffersFromProfile { name, profile, expected });
+        let found = found.map_or_else(String::new, ToString::to_string);
+        if found == expected || is_same_flag(&found, expected) {
+            Ok(())
+        } else {
+            Err(self.differs(name, expected))
         }
-        // What a client added to a list of the profile's must keep the rule, as a whole.
-        if found == expected || !self.client_params.contains_key(name) {
-            return Ok(());
-        }
-        self.check_client_param(name, &found)
     }
 }
 
-/// Whether every item of `expected` is an item of `found`, and none occurs under a second value.
-fn holds_all(found: &str, expected: &str, separator: char) -> bool {
-    let items: Vec<_> = found.split(separator).map(str::trim).collect();
-    expected.split(separator).all(|item| {
-        let key = item.split_once('=').map(|(key, _)| format!("{key}="));
-        let same_key = |other: &&&str| key.as_deref().is_some_and(|key| other.starts_with(key));
-        items.contains(&item) && items.iter().filter(same_key).count() <= 1
-    })
+fn check_timestamp(asked: Option<&ParamValue>, now: UnixSeconds) -> Result<UnixSeconds, Refusal> {
+    let timestamp = asked.and_then(|value| value.to_string().parse::<i64>().ok());
+    match timestamp {
+        Some(at) if (now.0 - BEHIND_SECONDS..=now.0 + AHEAD_SECONDS).contains(&at) => Ok(UnixSeconds(at)),
+        _ => Err(Refusal::Timestamp { ahead: AHEAD_SECONDS, behind: BEHIND_SECONDS }),
+    }
 }
 
 /// SDKs write flags as `1` and `0`, widgets and this server as `true` and `false`; the provider takes both.

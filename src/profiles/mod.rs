@@ -2,19 +2,23 @@
 
 mod all;
 mod approve;
+mod context;
 mod file;
 mod file_terms;
 mod lifetime;
+mod overlap;
 mod parameters;
 mod quota;
 mod refusal;
 mod resource_type;
 mod rule;
+mod tags;
 mod template;
 mod terms;
 mod tracking;
 mod upload_id;
 mod uploadcare;
+mod warning;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +30,7 @@ use crate::delivery::DeliveryType;
 use crate::signing::{ParamValue, Params};
 
 pub use all::{ProfileNotFound, Profiles};
+pub use approve::Approved;
 pub use file::ProfilesFileError;
 pub use file_terms::FileTerms;
 pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
@@ -39,6 +44,7 @@ use tracking::Tracking;
 pub use tracking::{Measure, Reservation, Tracked};
 pub use upload_id::{NotAnUploadId, UploadId};
 pub use uploadcare::{FileOwner, TokenLimits, UploadcareGrant, UploadcareProfile};
+pub use warning::ProfileWarning;
 
 /// The name of the profile that is used when a request names none.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -52,6 +58,8 @@ pub struct Profile {
     lifetime: Lifetime,
     delivery_type: DeliveryType,
     client_may_secure: bool,
+    /// Whether upload widgets may compose their parameters themselves.
+    upload_widget: bool,
     /// Empty: any.
     resource_types: Vec<UploadResourceType>,
     folder: Option<Template>,
@@ -115,6 +123,7 @@ impl Profile {
             lifetime: const { Lifetime::minutes(30).unwrap() },
             delivery_type: DeliveryType::Upload,
             client_may_secure: true,
+            upload_widget: false,
             resource_types: Vec::new(),
             folder: Template::parse("kyc/1").ok(),
             fixed: vec![("use_filename".to_owned(), Fixed::Flag(true))],
@@ -274,49 +283,27 @@ impl Profile {
         let asked_text =
             |name: &str| asked.get(name).map(ToString::to_string).filter(|text| !text.is_empty());
         let mut tags = self.fixed_tags(caller)?;
-        tags.extend(asked_text("tags"));
+        if let Some(added) = asked_text(tags::NAME) {
+            self.check_added_tags(&tags, &added)?;
+            tags.push(added);
+        }
         if !tags.is_empty() {
-            params.push("tags", tags.join(","));
+            params.push(tags::NAME, tags.join(","));
         }
         let mut context = self.fixed_context(caller)?;
-        if let Some(text) = asked_text("context") {
-            self.refuse_fixed_keys(&text)?;
-            context.push(text);
+        if let Some(added) = asked_text(context::NAME) {
+            self.check_added_context(&added)?;
+            context.push(added);
         }
         if !context.is_empty() {
-            params.push("context", context.join("|"));
+            params.push(context::NAME, context.join("|"));
         }
         Ok(())
-    }
-
-    fn fixed_tags(&self, caller: &Caller) -> Result<Vec<String>, Refusal> {
-        self.tags.iter().map(|tag| tag.fill(caller).ok_or_else(|| self.needs_caller())).collect()
-    }
-
-    /// `key=value` pairs as the provider reads them: `=` and `|` in a value are escaped.
-    fn fixed_context(&self, caller: &Caller) -> Result<Vec<String>, Refusal> {
-        let pair = |(key, value): (&String, &Template)| {
-            let value = value.fill(caller).ok_or_else(|| self.needs_caller())?;
-            Ok(format!("{key}={}", value.replace('=', "\\=").replace('|', "\\|")))
-        };
-        self.context.iter().map(pair).collect()
-    }
-
-    /// A client's context may not repeat a key of the profile's: the provider would keep the last.
-    fn refuse_fixed_keys(&self, context: &str) -> Result<(), Refusal> {
-        let keys = context.split('|').filter_map(|pair| pair.split('=').next());
-        match keys.map(str::trim).find(|key| self.context.contains_key(*key)) {
-            Some(key) => Err(Refusal::BreaksRule {
-                name: "context".to_owned(),
-                rule: format!("must not hold the key `{key}`, which the profile fixes"),
-            }),
-            None => Ok(()),
-        }
     }
 }
 
 /// Parameters in which the client's value is added to the profile's.
-const MERGED: [&str; 2] = ["tags", "context"];
+const MERGED: [&str; 2] = [tags::NAME, context::NAME];
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@
 pub(super) enum Standing {
     /// The client, if the profile opens it; it describes the file and reaches no other.
     Client,
-    /// The profile alone: it costs money, changes who can see the asset, or calls somewhere.
+    /// The profile alone: it costs money, changes who can see the asset, names or replaces it, or calls somewhere.
     Profile,
     /// Nobody: countersign sets it itself, or it would turn a signature against other assets.
     Nobody,
@@ -23,7 +23,6 @@ const CLIENT: &[&str] = &[
     "display_name",
     "face_coordinates",
     "faces",
-    "filename_override",
     "image_metadata",
     "media_metadata",
     "metadata",
@@ -32,8 +31,6 @@ const CLIENT: &[&str] = &[
     "regions",
     "source",
     "tags",
-    "unique_filename",
-    "use_filename",
     "use_filename_as_display_name",
 ];
 
@@ -54,6 +51,7 @@ const PROFILE: &[&str] = &[
     "eager",
     "eager_async",
     "eager_notification_url",
+    "filename_override",
     "folder",
     "format",
     "headers",
@@ -61,14 +59,17 @@ const PROFILE: &[&str] = &[
     "moderation",
     "notification_url",
     "ocr",
+    "overwrite",
     "public_id_prefix",
     "raw_convert",
     "responsive_breakpoints",
     "similarity_search",
     "transformation",
     "type",
+    "unique_filename",
     "upload_preset",
     "use_asset_folder_as_public_id_prefix",
+    "use_filename",
     "visual_search",
 ];
 
@@ -81,7 +82,6 @@ const NOBODY: &[&str] = &[
     "eval",
     "file",
     "on_success",
-    "overwrite",
     "proxy",
     "public_id",
     "resource_type",
@@ -127,6 +127,9 @@ mod tests {
             "headers",
             "callback",
             "async",
+            "unique_filename",
+            "use_filename",
+            "filename_override",
         ] {
             assert!(matches!(standing(name), Some(Standing::Profile | Standing::Nobody)), "{name}");
         }

@@ -66,14 +66,23 @@ pub enum Refusal {
     },
     /// A widget's own parameters under a profile whose uploads the server names.
     #[error(
-        "the profile `{profile}` names each upload itself, so that it signs no parameters of a widget's own: \
-             ask for the signature of one upload and send its payload"
+        "paramsToSign: the profile `{profile}` names each upload itself, which no widget can do: ask for the \
+         signature of one upload and send its payload, or use a profile without single_use, max_bytes and quota"
     )]
     NamesUploads {
         /// The profile's name.
         profile: String,
     },
-    /// A timestamp to sign that is not of now.
+    /// A widget's own parameters under a profile that is not for widgets.
+    #[error(
+        "paramsToSign: the profile `{profile}` does not sign parameters that a client composed; write \
+         `upload_widget = true` and `expires_in = \"60m\"` in [profiles.{profile}] of PROFILES_FILE to allow it"
+    )]
+    NotForWidgets {
+        /// The profile's name.
+        profile: String,
+    },
+    /// A timestamp to sign that is not the current time.
     #[error(
         "timestamp must be Unix seconds, at most {ahead} s ahead of this server's clock and {behind} s behind it"
     )]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::auth::Caller;
 
 /// What stands for the caller.
-const PLACEHOLDER: &str = "{sub}";
+pub(super) const PLACEHOLDER: &str = "{sub}";
 
 /// The most characters of an encoded subject; longer ones are hashed, since a public id has at most 255.
 const MAX_ENCODED: usize = 100;
@@ -48,6 +48,19 @@ impl Template {
         caller.subject().map(|subject| self.fill_for(subject))
     }
 
+    /// Whether `text` may be this template filled for some caller, in whatever case. `{sub}` alone has no form to tell.
+    pub(super) fn is_form_of(&self, text: &str) -> bool {
+        let form = self.0.to_lowercase();
+        let (Some((before, _)), Some((_, after))) =
+            (form.split_once(PLACEHOLDER), form.rsplit_once(PLACEHOLDER))
+        else {
+            return false;
+        };
+        let text = text.to_lowercase();
+        let has_form = text.strip_prefix(before).is_some_and(|rest| rest.ends_with(after));
+        has_form && !(before.is_empty() && after.is_empty())
+    }
+
     /// The text for the caller with this name.
     pub(super) fn fill_for(&self, subject: &str) -> String {
         self.0.replace(PLACEHOLDER, &encode_subject(subject))
@@ -73,6 +86,22 @@ fn encode_subject(subject: &str) -> String {
         }
     }
     if encoded.len() > MAX_ENCODED { format!("-h{}", hex::encode(Sha256::digest(subject))) } else { encoded }
+}
+
+/// The subject that is encoded as `text`, or the text itself if it is the hash of a long one; `None` if no subject is.
+pub(super) fn decode_subject(text: &str) -> Option<String> {
+    if let Some(hash) = text.strip_prefix("-h") {
+        let is_hash = hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        return is_hash.then(|| text.to_owned());
+    }
+    let mut pieces = text.split('-');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        bytes.push(u8::from_str_radix(piece.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(piece.get(2..)?.as_bytes());
+    }
+    // Whatever is encoded otherwise is no encoding: each subject has one.
+    String::from_utf8(bytes).ok().filter(|subject| !subject.is_empty() && encode_subject(subject) == text)
 }
 
 #[cfg(test)]
@@ -129,6 +158,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_encoded_subject_is_read_back(subject in "\\PC{1,30}") {
+            let encoded = encode_subject(&subject);
+            let expected = if encoded.starts_with("-h") { &encoded } else { &subject };
+            prop_assert_eq!(decode_subject(&encoded), Some(expected.clone()));
+        }
+
+        #[test]
+        fn what_is_no_encoding_is_nobodys(text in "[a-cv0-9A_-]{0,8}") {
+            if let Some(subject) = decode_subject(&text) {
+                prop_assert_eq!(encode_subject(&subject), text);
+            }
+        }
+
         #[test]
         fn two_subjects_never_share_a_folder(a in "\\PC{1,40}", b in "\\PC{1,40}") {
             prop_assert_eq!(a == b, encode_subject(&a) == encode_subject(&b));

@@ -156,7 +156,7 @@ fn everything_wrong_with_a_file_is_named_at_once() {
         scopes = ["not a scope"]
         tags = ["{name}", "a&b"]
         client_params = { public_id = {}, notification_url = {}, colour = {}, tags = { pattern = "(" } }
-        params = { overwrite = true, eager = "w_100", folder = "x", colours = true }
+        params = { proxy = "http://x", eager = "w_100", folder = "x", colours = true }
         [profiles.b]
         single = true
         ["profiles"."c d"]
@@ -167,7 +167,7 @@ fn everything_wrong_with_a_file_is_named_at_once() {
     profiles.a.expires_in: `2h` is not a lifetime: write 1m to 60m
     profiles.a.type: must be upload, private or authenticated
     profiles.a.scopes: `not a scope` is not a scope: 1 to 100 letters, digits and `:._-`
-    profiles.a.folder: must be segments joined by `/`, without `. ..` and without ? & # \ % < > +
+    profiles.a.folder: must be segments joined by `/`, without spaces around them, `. ..` and ? & # \ % < > +
     profiles.a.folder: must have {sub} as a whole segment
     profiles.a.tags: `{name}` has braces that are not {sub}, the only placeholder there is
     profiles.a.tags: must not be empty or contain `&`, `%26` or control characters
@@ -180,8 +180,8 @@ fn everything_wrong_with_a_file_is_named_at_once() {
     error: unclosed group
     profiles.a.params.colours: is not an upload parameter
     profiles.a.params.folder: has a key of its own in the profile: use that
-    profiles.a.params.overwrite: is never signed: it would reach other assets, or is no parameter
-    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `single_use`, `max_bytes`, `quota`, `params`
+    profiles.a.params.proxy: is never signed: it would reach other assets, or is no parameter
+    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `upload_widget`, `single_use`, `max_bytes`, `quota`, `params`
     profiles.c d: `upload:c d` is not a scope: 1 to 100 letters, digits and `:._-`
     ");
 }
@@ -189,8 +189,9 @@ fn everything_wrong_with_a_file_is_named_at_once() {
 fn approve(asked: &[(&str, &str)]) -> Result<Params, Refusal> {
     let asked = asked.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect();
     let text = "[profiles.w]\nscopes = []\nfolder = \"web\"\nuse_filename = true\ntags = [\"web\"]\n\
-                client_params = { source = { one_of = [\"uw\"] }, tags = { pattern = \"^[a-z,]*$\" } }";
-    Profiles::from_toml(text).unwrap().get("w").unwrap().approve(&Caller::Anonymous, asked, NOW)
+                upload_widget = true\nexpires_in = \"60m\"\nclient_params = { tags = { pattern = \"^[a-z,]*$\" } }";
+    let profiles = Profiles::from_toml(text).unwrap();
+    profiles.get("w").unwrap().approve(&Caller::Anonymous, asked, NOW).map(|approved| approved.params)
 }
 
 #[test]
@@ -216,8 +217,8 @@ fn a_widgets_parameters_are_approved_only_if_they_are_the_profiles() {
         ("overwrite", "true"),
         ("use_filename", "false"),
         ("type", "private"),
-        ("timestamp", "1720000061"),
-        ("timestamp", "1719998199"),
+        ("timestamp", "1720000006"),
+        ("timestamp", "1719996459"),
         ("timestamp", "soon"),
         ("timestamp", "1720000000000"),
     ] {
@@ -234,28 +235,30 @@ fn a_widgets_parameters_are_approved_only_if_they_are_the_profiles() {
 #[test]
 fn what_the_ledger_is_asked_for_must_make_sense() {
     let lines = [
-        ("single_use", "quota = { uploads = \"2/day\" }\nsingle_use = false"),
-        ("size", "max_bytes = \"10 apples\""),
-        ("limit", "quota = { uploads = \"20\" }"),
-        ("no size", "quota = { bytes = \"1MB/day\" }"),
-        ("too little", "max_bytes = \"2MB\"\nquota = { bytes = \"1MB/day\" }"),
-        ("unknown", "quota = { files = \"1/day\" }"),
-        ("names", "single_use = true\nuse_filename = true\nclient_params = { unique_filename = {} }"),
+        ("single_use", "folder = \"a\"\nquota = { uploads = \"2/day\" }\nsingle_use = false"),
+        ("size", "folder = \"a\"\nmax_bytes = \"10 apples\""),
+        ("limit", "folder = \"a\"\nquota = { uploads = \"20\" }"),
+        ("no size", "folder = \"a\"\nquota = { bytes = \"1MB/day\" }"),
+        ("too little", "folder = \"a\"\nmax_bytes = \"2MB\"\nquota = { bytes = \"1MB/day\" }"),
+        ("unknown", "folder = \"a\"\nquota = { files = \"1/day\" }"),
+        ("names", "folder = \"a\"\nsingle_use = true\nuse_filename = true\nparams = { overwrite = true }"),
+        ("no folder", "single_use = true"),
     ];
     let errors = lines.map(|(name, text)| {
         let errors = Profiles::from_toml(&format!("[profiles.a]\n{text}")).unwrap_err();
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         format!("{name}: {}", errors.join("; "))
     });
-    insta::assert_snapshot!(errors.join("\n"), @"
+    insta::assert_snapshot!(errors.join("\n"), @r#"
     single_use: profiles.a.single_use: must not be false with max_bytes or quota: what can be used twice cannot be counted
     size: profiles.a.max_bytes: `10 apples` is not a size: write bytes, or such as 500KB, 10MB, 2GB (KiB, MiB, GiB for powers of 1,024)
     limit: profiles.a.quota.uploads: `20` is not a limit: write 20/day, with hour, day or month
     no size: profiles.a.quota.bytes: needs max_bytes: so much is set aside until a file's size is known
     too little: profiles.a.quota.bytes: is less than one file may have (2000000 bytes): no upload would pass
     unknown: profiles.a: unknown field `files`, expected `uploads` or `bytes`
-    names: profiles.a.use_filename: has no meaning with single_use, max_bytes or quota: the server makes the public id; profiles.a.client_params.unique_filename: has no meaning with single_use, max_bytes or quota: the server makes the public id
-    ");
+    names: profiles.a.use_filename: has no meaning with single_use, max_bytes or quota: the server makes the public id; profiles.a.params.overwrite: has no meaning with single_use, max_bytes or quota: the server makes the public id
+    no folder: profiles.a.folder: is missing: with single_use, max_bytes or quota the public id is signed, and without a folder beside it that signature would be good for deleting the upload as well; write folder = "NAME/{sub}"
+    "#);
 }
 
 #[test]
@@ -281,4 +284,51 @@ fn a_folder_that_callers_share_is_nobodys_where_the_ledger_knows_whose_each_asse
     let owns = |text: &str| Profiles::from_toml(text).unwrap().owns(&known("ann", &[]), "a/b");
     assert!(owns(&toml("")));
     assert!(!owns(&toml("single_use = true")));
+}
+
+fn widget(text: &str) -> String {
+    let errors = Profiles::from_toml(&format!("[profiles.w]\nfolder = \"w\"\nupload_widget = true\n{text}"));
+    let errors: Vec<_> = errors.err().unwrap_or_default().iter().map(ToString::to_string).collect();
+    errors.join("\n")
+}
+
+#[test]
+fn a_profile_for_widgets_promises_only_what_it_can_keep() {
+    assert_eq!(widget("expires_in = \"60m\""), "");
+    insta::assert_snapshot!(widget(""), @r#"profiles.w.upload_widget: needs expires_in = "60m": a widget sends the current time as its timestamp, so that its signature is valid for the provider's whole hour"#);
+    assert_eq!(widget("expires_in = \"59m\""), widget(""));
+    insta::assert_snapshot!(widget("expires_in = \"60m\"\nquota = { uploads = \"1/day\" }"), @"profiles.w.upload_widget: does not go with single_use, max_bytes or quota: they need a public id that the server makes, and a widget sends its own parameters");
+}
+
+#[test]
+fn no_upload_replaces_another_because_it_has_its_name() {
+    for (keys, expected) in [
+        ("use_filename = true", "use_filename=true"),
+        ("params = { unique_filename = false }", "overwrite=false&unique_filename=false"),
+        ("params = { unique_filename = \"0\" }", "overwrite=false&unique_filename=false"),
+        (
+            "use_filename = true\nparams = { unique_filename = 0, filename_override = \"contract\" }",
+            "filename_override=contract&overwrite=false&unique_filename=false&use_filename=true",
+        ),
+        ("params = { unique_filename = false, overwrite = true }", "overwrite=true&unique_filename=false"),
+        ("params = { overwrite = false }", "overwrite=false"),
+    ] {
+        let profiles = Profiles::from_toml(&format!("[profiles.a]\nscopes = []\n{keys}")).unwrap();
+        let grant =
+            profiles.get("a").unwrap().grant(&Caller::Anonymous, UploadRequest::default(), NOW).unwrap();
+        assert_eq!(
+            string(&grant).replace("timestamp=1719998200", "").replace("&&", "&").trim_matches('&'),
+            expected
+        );
+    }
+    for name in ["unique_filename", "use_filename", "filename_override", "overwrite"] {
+        let text = format!("[profiles.a]\nclient_params = {{ {name} = {{}} }}");
+        let errors = Profiles::from_toml(&text).unwrap_err();
+        assert_eq!(
+            errors[0].to_string(),
+            format!("profiles.a.client_params.{name}: must never be the client's")
+        );
+    }
+    let errors = Profiles::from_toml("[profiles.a]\nparams = { unique_filename = \"no\" }").unwrap_err();
+    assert_eq!(errors[0].to_string(), "profiles.a.params.unique_filename: must be true or false");
 }

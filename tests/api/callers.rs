@@ -262,3 +262,31 @@ async fn an_issuer_that_fails_is_said_and_not_asked_again_at_once() {
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn nobody_forges_a_tag_that_names_another_caller() {
+    let keys = api_keys(&[("ann", "cs_ann", "upload:default")]);
+    let profile = "[profiles.default]\ntags = [\"kyc\", \"user:{sub}\"]\nclient_params = { tags = {} }\n\
+                   upload_widget = true\nexpires_in = \"60m\"\n";
+    let app = TestApp::spawn_for(keys, profile).await;
+    let post = async |body: Value| {
+        let request =
+            app.client.post(app.url("/upload-signature")).header("content-type", "application/json");
+        answer(request.body(body.to_string()), "cs_ann").await
+    };
+    let asked = |tags: &str| json!({"paramsToSign": {"timestamp": NOW.0, "tags": tags}});
+    for (added, composed) in [("a,user:ann", "user:ann,a,kyc"), ("users:bob", "kyc, user:ann,users:bob")] {
+        let (status, body) = post(json!({"params": {"tags": added}})).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        assert_eq!(body["data"]["payload"]["tags"], format!("kyc,user:ann,{added}"));
+        assert_eq!(post(asked(composed)).await.0, StatusCode::OK, "{composed}");
+    }
+    let expected = "422 refused_by_profile: tags must not hold `user:bob`: the profile gives each caller a tag of this form";
+    for forged in ["user:bob", "a, user:bob ,b", "USER:bob", "user:"] {
+        let refusal = failure(&post(json!({"params": {"tags": forged}})).await);
+        assert!(refusal.starts_with("422 refused_by_profile: tags must not hold `"), "{forged}: {refusal}");
+        let refusal = failure(&post(asked(&format!("kyc,user:ann,{forged}"))).await);
+        assert!(refusal.starts_with("422 refused_by_profile: tags must not hold `"), "{forged}: {refusal}");
+    }
+    assert_eq!(failure(&post(json!({"params": {"tags": ["a", "user:bob"]}})).await), expected);
+}

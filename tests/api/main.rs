@@ -6,6 +6,7 @@ mod helpers;
 mod callers;
 mod command_line;
 mod commands;
+mod context;
 mod delete_files;
 mod demo;
 mod download_url;

@@ -5,7 +5,7 @@ use countersign::signing::{Algorithm, ParamValue, Params};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::helpers::{TestApp, failure, png, read_json, text, upload_form};
+use crate::helpers::{NOW, TestApp, failure, png, read_json, text, upload_form};
 
 /// One profile that opens tags and context, and one for widgets.
 const PROFILES: &str = r#"
@@ -23,7 +23,9 @@ scopes = []
 [profiles.widget]
 folder = "web"
 scopes = []
-client_params = { source = { one_of = ["uw"] } }
+expires_in = "60m"
+upload_widget = true
+client_params = { display_name = { max_length = 20 } }
 "#;
 
 #[tokio::test]
@@ -107,6 +109,57 @@ async fn a_hundred_uploads_are_signed_at_once_and_in_order() {
     assert_eq!(tags, (0..100).map(|index| format!("t{index}")).collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn a_widgets_signature_says_how_long_it_is_valid() {
+    let app = TestApp::spawn_under(PROFILES).await;
+    let mut lines = Vec::new();
+    for ahead in [-3_541, -3_540, -600, 0, 5, 6] {
+        let asked = json!({"timestamp": NOW.0 + ahead, "folder": "web", "source": "uw"});
+        let (status, body) = widget(&app, asked.clone()).await;
+        if status != StatusCode::OK {
+            lines.push(format!("{ahead}: {}", failure(&(status, body))));
+            continue;
+        }
+        let expires_in = body["expiresAt"].as_i64().unwrap() - body["serverTime"].as_i64().unwrap();
+        lines.push(format!("{ahead}: {expires_in} s"));
+        let signed = json!({"payload": asked, "apiKey": "123", "signature": body["signature"]});
+        let send = async || {
+            let part = reqwest::multipart::Part::bytes(png(1, 1)).file_name("a.png");
+            let url = format!("{}/v1_1/demo/image/upload", app.emulator_origin);
+            let request = app.client.post(url).multipart(upload_form(&signed).part("file", part));
+            request.send().await.unwrap().status()
+        };
+        app.control("clock", json!({"set": NOW.0 + expires_in - 1})).await;
+        assert_eq!(send().await, StatusCode::OK, "{ahead}");
+        app.control("clock", json!({"set": NOW.0 + expires_in + 1})).await;
+        assert_eq!(send().await, StatusCode::BAD_REQUEST, "{ahead}");
+    }
+    insta::assert_snapshot!(lines.join("\n"), @"
+    -3541: 422 refused_by_profile: timestamp must be Unix seconds, at most 5 s ahead of this server's clock and 3540 s behind it
+    -3540: 60 s
+    -600: 3000 s
+    0: 3600 s
+    5: 3605 s
+    6: 422 refused_by_profile: timestamp must be Unix seconds, at most 5 s ahead of this server's clock and 3540 s behind it
+    ");
+}
+
+#[tokio::test]
+async fn only_a_profile_for_widgets_signs_what_a_widget_composed() {
+    let profiles = "[profiles.default]\nfolder = \"web\"\nscopes = []\nexpires_in = \"60m\"\n\
+                    [profiles.once]\nfolder = \"once\"\nscopes = []\nsingle_use = true\n";
+    let app = TestApp::spawn_under(profiles).await;
+    let asked = json!({"timestamp": NOW.0, "folder": "web"});
+    let mut refusals = Vec::new();
+    for path in ["/upload-signature", "/upload-signature?profile=once"] {
+        refusals.push(failure(&app.post_json(path, &json!({"paramsToSign": asked})).await));
+    }
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    422 refused_by_profile: paramsToSign: the profile `default` does not sign parameters that a client composed; write `upload_widget = true` and `expires_in = "60m"` in [profiles.default] of PROFILES_FILE to allow it
+    422 refused_by_profile: paramsToSign: the profile `once` names each upload itself, which no widget can do: ask for the signature of one upload and send its payload, or use a profile without single_use, max_bytes and quota
+    "#);
+}
+
 async fn widget(app: &TestApp, params: Value) -> (StatusCode, Value) {
     app.post_json("/upload-signature?profile=widget", &json!({ "paramsToSign": params })).await
 }
@@ -140,7 +193,9 @@ async fn a_widgets_parameters_are_refused_where_they_are_not_the_profiles() {
         ("public_id", json!("kyc/1/passport")),
         ("type", json!("private")),
         ("notification_url", json!("https://evil.example")),
-        ("timestamp", json!(1_720_000_061)),
+        ("display_name", json!("a name of more than twenty")),
+        ("tags", json!("cat")),
+        ("timestamp", json!(1_720_000_006)),
         ("timestamp", json!("now")),
     ] {
         let mut asked = fine.clone();
@@ -153,11 +208,13 @@ async fn a_widgets_parameters_are_refused_where_they_are_not_the_profiles() {
     insta::assert_snapshot!(refusals.join("\n"), @r#"
     folder="elsewhere" → 422 refused_by_profile: folder: the profile `widget` fixes this parameter to `web`
     folder=null → 422 refused_by_profile: folder: the profile `widget` fixes this parameter to `web`
-    source="evil" → 422 refused_by_profile: source must be one of uw
+    source="evil" → 422 refused_by_profile: source: the profile `widget` does not open this parameter to clients; leave it out
     public_id="kyc/1/passport" → 422 refused_by_profile: public_id: the profile `widget` does not open this parameter to clients; leave it out
     type="private" → 422 refused_by_profile: type: the profile `widget` does not open this parameter to clients; leave it out
     notification_url="https://evil.example" → 422 refused_by_profile: notification_url: the profile `widget` does not open this parameter to clients; leave it out
-    timestamp=1720000061 → 422 refused_by_profile: timestamp must be Unix seconds, at most 60 s ahead of this server's clock and 1800 s behind it
-    timestamp="now" → 422 refused_by_profile: timestamp must be Unix seconds, at most 60 s ahead of this server's clock and 1800 s behind it
+    display_name="a name of more than twenty" → 422 refused_by_profile: display_name must have at most 20 characters, not 26
+    tags="cat" → 422 refused_by_profile: tags: the profile `widget` does not open this parameter to clients; leave it out
+    timestamp=1720000006 → 422 refused_by_profile: timestamp must be Unix seconds, at most 5 s ahead of this server's clock and 3540 s behind it
+    timestamp="now" → 422 refused_by_profile: timestamp must be Unix seconds, at most 5 s ahead of this server's clock and 3540 s behind it
     "#);
 }

@@ -1,7 +1,10 @@
 //! GET /upload-signature.
 
+use countersign::config::CloudinaryAccount;
+use countersign::profiles::Profiles;
 use countersign::signing::Algorithm;
 use countersign::signing::cloudinary::SignatureVersion;
+use reqwest::Method;
 
 use crate::helpers::{TestApp, failure, png};
 
@@ -23,25 +26,31 @@ async fn a_secured_upload_is_signed_as_private() {
 }
 
 #[tokio::test]
-async fn both_signatures_are_accepted_by_the_provider_whatever_is_configured() {
-    for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
-        for version in [SignatureVersion::V1, SignatureVersion::V2] {
-            let app = TestApp::spawn_with(
-                |mut account| {
-                    (account.algorithm, account.version) = (algorithm, version);
-                    account
-                },
-                Vec::new(),
-            )
-            .await;
-            let signed = app.data("/upload-signature").await;
+async fn every_signature_that_is_answered_is_accepted_by_the_provider_whatever_is_configured() {
+    for (algorithm, version, names) in [
+        (Algorithm::Sha1, SignatureVersion::V1, &["signature", "manualSignature"][..]),
+        (Algorithm::Sha1, SignatureVersion::V2, &["signature", "manualSignature"]),
+        // SHA-1 would be the weaker credential.
+        (Algorithm::Sha256, SignatureVersion::V1, &["signature"]),
+        (Algorithm::Sha256, SignatureVersion::V2, &["signature"]),
+    ] {
+        let change = |mut account: CloudinaryAccount| {
+            (account.algorithm, account.version) = (algorithm, version);
+            account
+        };
+        let app = TestApp::spawn_with(change, Vec::new()).await;
+        let (_, bulk) = app.post_json("/upload-signature", &serde_json::json!({"uploads": [{}]})).await;
+        for signed in [app.data("/upload-signature").await, bulk["data"][0].clone()] {
             assert_eq!(
-                signed["signature"].as_str().unwrap().len(),
-                if algorithm == Algorithm::Sha1 { 40 } else { 64 }
+                signed.get("manualSignature").is_some(),
+                names.contains(&"manualSignature"),
+                "{signed}"
             );
-            for name in ["signature", "manualSignature"] {
+            for name in names {
                 let mut signed = signed.clone();
-                signed["signature"] = signed[name].clone();
+                signed["signature"] = signed[*name].clone();
+                let length = signed["signature"].as_str().unwrap().len();
+                assert_eq!(Algorithm::of_hex_length(length), Some(algorithm));
                 let part = reqwest::multipart::Part::bytes(png(3, 2)).file_name("a.png");
                 let form = crate::helpers::upload_form(&signed).part("file", part);
                 let url = signed["uploadUrl"].as_str().unwrap();
@@ -50,6 +59,26 @@ async fn both_signatures_are_accepted_by_the_provider_whatever_is_configured() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_head_request_signs_nothing_and_uses_no_quota() {
+    let profiles = "[profiles.default]\nfolder = \"a\"\nscopes = []\nquota = { uploads = \"1/day\" }\n";
+    let app = TestApp::spawn_under(profiles).await;
+    for (path, allow) in [
+        ("/upload-signature", "GET,POST"),
+        ("/download-url?public_id=a&format=jpg", "GET"),
+        ("/uploadcare-signature", "GET"),
+        ("/api/uploadcare-signature", "GET"),
+    ] {
+        for method in [Method::HEAD, Method::PUT] {
+            let answer = app.client.request(method, app.url(path)).send().await.unwrap();
+            assert_eq!(answer.status(), 405, "{path}");
+            assert_eq!(answer.headers()["allow"], allow, "{path}");
+        }
+    }
+    assert_eq!(app.data("/uploads").await["uploads"], serde_json::json!([]));
+    app.data("/upload-signature").await;
 }
 
 #[tokio::test]
@@ -110,4 +139,26 @@ async fn an_answer_is_never_cached() {
         let answer = app.get(path).send().await.unwrap();
         assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_file_does_not_replace_another_of_its_name() {
+    let profile = |params: &str| {
+        format!(
+            "[profiles.default]\nfolder = \"shared\"\nscopes = []\nuse_filename = true\nparams = {{ {params} }}\n"
+        )
+    };
+    let app = TestApp::spawn_under(&profile("unique_filename = false")).await;
+    let (_, first) = app.upload("", "contract.png", png(1, 1)).await;
+    let (_, second) = app.upload("", "contract.png", png(2, 2)).await;
+    assert_eq!(
+        (&first["public_id"], &second["public_id"]),
+        (&"shared/contract".into(), &"shared/contract".into())
+    );
+    assert_eq!((&second["existing"], &second["etag"]), (&true.into(), &first["etag"]));
+    // An operator may mean it.
+    let meant = profile("unique_filename = false, overwrite = true");
+    app.state.replace_profiles(Profiles::from_toml(&meant).unwrap());
+    let (_, third) = app.upload("", "contract.png", png(3, 3)).await;
+    assert_eq!(third["overwritten"], true, "{third}");
 }

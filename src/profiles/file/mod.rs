@@ -1,6 +1,8 @@
 //! The profiles file: TOML, one table `[profiles.NAME]` for each profile. Anything unknown stops the start.
 
+mod naming;
 mod tracking;
+mod widget;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,6 +10,7 @@ use std::fmt::Display;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::context;
 use super::parameters::{Standing, standing};
 use super::quota::QuotaText;
 use super::rule::{ParamRule, RuleText};
@@ -62,6 +65,8 @@ struct ProfileText {
     client_params: BTreeMap<String, RuleText>,
     #[serde(default)]
     client_may_secure: bool,
+    #[serde(default)]
+    upload_widget: bool,
     single_use: Option<bool>,
     max_bytes: Option<String>,
     quota: Option<QuotaText>,
@@ -98,11 +103,16 @@ pub(super) fn parse(text: &str) -> Result<ByProvider, Vec<ProfilesFileError>> {
         }
         match table.try_into::<ProfileText>() {
             Ok(text) => {
-                profiles.insert(name.clone(), Reading { name: &name, errors: &mut errors }.profile(text));
+                let before = errors.len();
+                let profile = Reading { name: &name, errors: &mut errors }.profile(text);
+                if errors.len() == before {
+                    profiles.insert(name, profile);
+                }
             }
             Err(error) => errors.push(ProfilesFileError::new(format!("profiles.{name}"), &error.message())),
         }
     }
+    errors.extend(conflicts(&profiles));
     if profiles.is_empty() && uploadcare_profiles.is_empty() && errors.is_empty() {
         errors.push(ProfilesFileError::new(
             "profiles",
@@ -110,6 +120,19 @@ pub(super) fn parse(text: &str) -> Result<ByProvider, Vec<ProfilesFileError>> {
         ));
     }
     if errors.is_empty() { Ok((profiles, uploadcare_profiles)) } else { Err(errors) }
+}
+
+/// Every two profiles whose folders must not stand beside each other.
+fn conflicts(profiles: &BTreeMap<String, Profile>) -> Vec<ProfilesFileError> {
+    let mut errors = Vec::new();
+    for (index, (name, profile)) in profiles.iter().enumerate() {
+        let others = profiles.values().skip(index + 1);
+        let conflicts = others.filter_map(|other| profile.conflict_with(other));
+        errors.extend(
+            conflicts.map(|conflict| ProfilesFileError::new(format!("profiles.{name}.folder"), &conflict)),
+        );
+    }
+    errors
 }
 
 /// Reads one profile and notes what is wrong with it.
@@ -163,6 +186,7 @@ impl Reading<'_> {
             lifetime,
             delivery_type,
             client_may_secure: text.client_may_secure,
+            upload_widget: self.upload_widget(&text, lifetime),
             folder: text.folder.as_deref().map(|folder| self.folder(folder)),
             tags: text.tags.iter().filter_map(|tag| self.template("tags", tag)).collect(),
             context: self.context(&text.context),
@@ -200,14 +224,16 @@ impl Reading<'_> {
     fn folder(&mut self, folder: &str) -> Template {
         const WRONG: [char; 8] = ['?', '&', '#', '\\', '%', '<', '>', '+'];
         if folder.contains(WRONG)
-            || folder.split('/').any(|segment| matches!(segment.trim(), "" | "." | ".."))
+            || folder
+                .split('/')
+                .any(|segment| matches!(segment, "" | "." | "..") || segment != segment.trim())
         {
             self.wrong(
                 "folder",
-                "must be segments joined by `/`, without `. ..` and without ? & # \\ % < > +",
+                "must be segments joined by `/`, without spaces around them, `. ..` and ? & # \\ % < > +",
             );
         }
-        // `{sub}` beside other text in a segment could make two callers' folders meet.
+        // Beside other text `{sub}` could be read as a version or a transformation, such as `v{sub}` and `w_{sub}`.
         let alone = folder.split('/').all(|segment| segment == "{sub}" || !segment.contains("{sub}"));
         if !alone {
             self.wrong("folder", "must have {sub} as a whole segment");
@@ -215,11 +241,13 @@ impl Reading<'_> {
         self.template("folder", folder).unwrap_or_default()
     }
 
-    fn context(&mut self, context: &BTreeMap<String, String>) -> BTreeMap<String, Template> {
-        for key in context.keys().filter(|key| key.contains(['=', '|', '&', ','])) {
-            self.wrong("context", format!("the key `{key}` must not contain `=`, `|`, `&` or `,`"));
+    fn context(&mut self, pairs: &BTreeMap<String, String>) -> BTreeMap<String, Template> {
+        for name in pairs.keys() {
+            if let Some(why) = context::wrong_with_name(name) {
+                self.wrong("context", format!("the key `{name}` {why}"));
+            }
         }
-        let pairs = context.iter();
+        let pairs = pairs.iter();
         pairs.filter_map(|(key, value)| Some((key.clone(), self.template("context", value)?))).collect()
     }
 
@@ -255,10 +283,14 @@ impl Reading<'_> {
             let value = value.as_deref().and_then(|value| self.template(name, value));
             fixed.extend(value.map(|value| (name.to_owned(), Fixed::Text(value))));
         }
+        if text.use_filename.is_some() && text.params.contains_key("use_filename") {
+            self.wrong("params.use_filename", "stands beside use_filename: leave one of them out");
+        }
         for (name, value) in &text.params {
             let value = self.fixed_param(name, value);
             fixed.extend(value.map(|value| (name.clone(), value)));
         }
+        fixed.extend(naming::overwrite(text));
         fixed
     }
 
@@ -285,6 +317,9 @@ impl Reading<'_> {
                 self.wrong(&key, "has a key of its own in the profile: use that");
             }
             Some(Standing::Profile | Standing::Client) => {
+                if let Some(flag) = self.naming_flag(name, value) {
+                    return Some(flag);
+                }
                 return match value {
                     Value::Boolean(flag) => Some(Fixed::Flag(*flag)),
                     Value::String(text) => self.template(&key, text).map(Fixed::Text),

@@ -44,15 +44,34 @@ impl Reading<'_> {
             ),
             None if !needs_it => return None,
             Some(false) => return None,
-            Some(true) | None => self.refuse_other_names(text),
+            Some(true) | None => {
+                self.require_folder(text);
+                self.refuse_other_names(text);
+            }
         }
         Some(Tracking { terms: terms(text, max_bytes), uploads, bytes })
     }
 
+    /// Without a folder the public id that is signed is the whole one, by which the provider deletes and renames too.
+    fn require_folder(&mut self, text: &ProfileText) {
+        if text.folder.is_none() {
+            self.wrong(
+                "folder",
+                "is missing: with single_use, max_bytes or quota the public id is signed, and without a folder beside \
+                 it that signature would be good for deleting the upload as well; write folder = \"NAME/{sub}\"",
+            );
+        }
+    }
+
     /// The server names what is uploaded once.
     fn refuse_other_names(&mut self, text: &ProfileText) {
-        const NAMING: [&str; 4] =
-            ["public_id_prefix", "unique_filename", "use_asset_folder_as_public_id_prefix", "use_filename"];
+        const NAMING: [&str; 5] = [
+            "overwrite",
+            "public_id_prefix",
+            "unique_filename",
+            "use_asset_folder_as_public_id_prefix",
+            "use_filename",
+        ];
         const WHY: &str =
             "has no meaning with single_use, max_bytes or quota: the server makes the public id";
         if text.use_filename.is_some() {
@@ -60,9 +79,6 @@ impl Reading<'_> {
         }
         for name in NAMING.iter().filter(|name| text.params.contains_key(**name)) {
             self.wrong(&format!("params.{name}"), WHY);
-        }
-        for name in NAMING.iter().filter(|name| text.client_params.contains_key(**name)) {
-            self.wrong(&format!("client_params.{name}"), WHY);
         }
     }
 }

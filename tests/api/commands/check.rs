@@ -18,7 +18,7 @@ async fn every_value_names_its_source_and_no_secret_is_shown() {
         .await
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r#"
     cloud              demo  (CLOUDINARY_URL in .env)
     api key            123  (CLOUDINARY_URL in .env)
     api secret         set, not shown  (CLOUDINARY_URL in .env)
@@ -30,7 +30,8 @@ async fn every_value_names_its_source_and_no_secret_is_shown() {
     profiles           default  (default)
     ledger             sqlite://countersign.db, not opened: no profile needs it  (default)
     notifications      not asked for  (default)
-    ");
+    warning            profile `default` takes files of any format, SVG too, which can run scripts in the browser that opens it: write allowed_formats, such as ["jpg", "png", "webp", "pdf"]
+    "#);
 }
 
 #[tokio::test]
@@ -89,4 +90,57 @@ async fn profiles_that_no_webhook_could_settle_are_2_and_neither_start_nor_come_
     process.signal("-HUP");
     let log = process.logged("the profiles from before stay in force").await;
     assert!(log.contains("ERROR") && log.contains("UPLOADCARE_WEBHOOK_SECRET: is missing"), "{log}");
+}
+
+#[tokio::test]
+async fn profiles_whose_folders_meet_are_2_and_neither_start_nor_come_into_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profiles.toml");
+    let kyc = "[profiles.kyc]\nfolder = \"kyc/{sub}\"\nsingle_use = true\n";
+    let home = "[profiles.home]\nfolder = \"{sub}\"\n[profiles.web]\nfolder = \"kyc\"\n";
+    std::fs::write(&file, format!("{kyc}{home}")).unwrap();
+    let file_flag = format!("--profiles-file={}", file.display());
+    for action in ["check", "serve"] {
+        let ran = run("cloudinary://123:hush@demo", &[action, &file_flag], "").await;
+        assert_eq!(ran.code, Some(2));
+        let stderr = ran.stderr.replace(&file.display().to_string(), "FILE");
+        insta::allow_duplicates! { insta::assert_snapshot!(stderr, @"
+        countersign: the configuration has problems:
+          - PROFILES_FILE FILE: profiles.home.folder: `{sub}` conflicts with `kyc/{sub}` of profiles.kyc: for a caller named `kyc` one folder can equal or contain another caller's; let the two folders begin with different words
+          - PROFILES_FILE FILE: profiles.home.folder: `{sub}` conflicts with `kyc` of profiles.web: for a caller named `kyc` one folder can equal or contain another caller's; let the two folders begin with different words
+          - PROFILES_FILE FILE: profiles.kyc.folder: `kyc/{sub}` conflicts with `kyc` of profiles.web: one caller's folder can equal or contain another caller's; let the two folders begin with different words
+        "); }
+    }
+
+    std::fs::write(&file, kyc).unwrap();
+    let account = "--cloudinary-url=cloudinary://123:hush@demo";
+    let database = format!("--database-url=sqlite://{}/ledger.db", folder.path().display());
+    let mut process = TestProcess::spawn(&["serve", account, &database, &file_flag, "--port=0"]).await;
+    std::fs::write(&file, format!("{kyc}{home}")).unwrap();
+    process.signal("-HUP");
+    let log = process.logged("the profiles from before stay in force").await;
+    for both in
+        ["profiles.home.folder: `{sub}` conflicts with `kyc/{sub}` of profiles.kyc", "of profiles.web"]
+    {
+        assert!(log.contains("ERROR") && log.contains(both), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_warns_of_what_a_profile_may_allow_unmeant() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profiles.toml");
+    let profiles = "[profiles.apart]\ntags = [\"user:{sub}\"]\nallowed_formats = [\"svg\"]\n\
+                    [profiles.any]\ntags = [\"kyc\", \"user:{sub}\"]\n\
+                    [profiles.open]\nclient_params = { tags = {} }\nallowed_formats = [\"png\"]\n";
+    std::fs::write(&file, profiles).unwrap();
+    let file_flag = format!("--profiles-file={}", file.display());
+    let ran = run("cloudinary://123:hush@demo", &["check", &file_flag], "").await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let warnings: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("warning")).collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r#"
+    warning            profile `any` signs tags that callers share (`kyc`): Cloudinary's archives of all files with a tag take the same parameters, so that a signature may open other callers' files; use tags that name the caller, such as "user:{sub}", or context
+    warning            profile `any` takes files of any format, SVG too, which can run scripts in the browser that opens it: write allowed_formats, such as ["jpg", "png", "webp", "pdf"]
+    warning            profile `open` signs tags that callers share (those that clients choose): Cloudinary's archives of all files with a tag take the same parameters, so that a signature may open other callers' files; use tags that name the caller, such as "user:{sub}", or context
+    "#);
 }

@@ -5,7 +5,6 @@ mod chunks;
 pub(crate) mod clouds;
 mod control;
 mod crash;
-mod damage;
 mod delivery;
 mod download;
 mod edit;
