@@ -11,7 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::Backend;
 use super::refusal::Refusal;
-use super::store::{Incoming, IncomingFile, Mark};
+use super::store::{Incoming, IncomingFile};
 
 /// Longest address, and longest beginning of a data URI up to its comma.
 const MAX_ADDRESS_BYTES: usize = 8 * 1024;
@@ -28,8 +28,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The text of `file`, as far as it has come.
 pub(super) struct Source<'a> {
     backend: &'a Backend,
-    /// What the file goes on after, if it is a part.
-    before: Option<Mark>,
+    /// Whether the file is a part of a larger one.
+    is_part: bool,
     state: State,
 }
 
@@ -44,8 +44,8 @@ enum State {
 }
 
 impl<'a> Source<'a> {
-    pub(super) const fn new(backend: &'a Backend, before: Option<Mark>) -> Self {
-        Self { backend, before, state: State::Header(Vec::new()) }
+    pub(super) const fn new(backend: &'a Backend, is_part: bool) -> Self {
+        Self { backend, is_part, state: State::Header(Vec::new()) }
     }
 
     /// Takes the next piece. Fails only when the disk does; a bad text is refused at the end.
@@ -86,7 +86,7 @@ impl<'a> Source<'a> {
     /// The header is complete: what follows is the content.
     async fn begin(&mut self, rest: &[u8]) -> Result<(), Refusal> {
         let keep_bytes = self.backend.limits.request_file_bytes;
-        let mut file = self.backend.store.incoming(keep_bytes, self.before.take());
+        let mut file = self.backend.store.incoming(keep_bytes, self.is_part);
         let mut pending = Vec::new();
         self.state = match write(&mut file, &mut pending, rest).await? {
             Ok(()) => State::Content(Box::new(file), pending),

@@ -21,7 +21,7 @@ use super::Backend;
 use super::data_uri::Source;
 use super::fields::Fields;
 use super::refusal::Refusal;
-use super::store::{Incoming, IncomingFile, Mark};
+use super::store::{Incoming, IncomingFile};
 
 /// Largest body that is not multipart, and largest text field of one that is.
 const MAX_TEXT_BYTES: usize = 8 * 1024 * 1024;
@@ -35,8 +35,8 @@ pub(super) struct Form {
     pub fields: Fields,
     /// What came as `file`; a refusal waits until the caller is known.
     pub file: Option<Result<FilePart, Refusal>>,
-    /// What the file goes on after, where it is a part.
-    before: Option<Mark>,
+    /// Whether the file is a part of a larger one.
+    is_part: bool,
 }
 
 /// A file that came with a request.
@@ -50,17 +50,17 @@ pub(super) struct FilePart {
 impl Form {
     /// Reads everything the request says.
     pub(super) async fn read(backend: &Backend, request: Request) -> Result<Self, Refusal> {
-        Self::read_part(backend, request, None).await
+        Self::read_part(backend, request, false).await
     }
 
-    /// The same for a file that may go on after another.
+    /// The same for a file that may be a part of a larger one.
     pub(super) async fn read_part(
         backend: &Backend,
         request: Request,
-        before: Option<Mark>,
+        is_part: bool,
     ) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
-        let mut form = Self { before, ..Self::default() };
+        let mut form = Self { is_part, ..Self::default() };
         if let Some(query) = parts.uri.query() {
             form.fields.add_urlencoded(query.as_bytes())?;
         }
@@ -71,7 +71,7 @@ impl Form {
             Encoding::None => {}
         }
         if let (None, Some(text)) = (&form.file, form.fields.take("file")) {
-            let mut source = Source::new(backend, form.before.take());
+            let mut source = Source::new(backend, form.is_part);
             source.push(text.as_bytes()).await?;
             form.file = Some(source.finish().await.map(FilePart::unnamed));
         }
@@ -92,7 +92,7 @@ impl Form {
                 Part::Nothing => {}
                 Part::File(name) => {
                     let limit = backend.limits.request_file_bytes;
-                    let file = backend.store.incoming(limit, self.before.clone());
+                    let file = backend.store.incoming(limit, self.is_part);
                     let content = receive(file, field, &backlog).await?;
                     // A browser sends an empty part without a name when no file was chosen.
                     if content.bytes > 0 || name.as_deref() != Some("") {
@@ -100,7 +100,7 @@ impl Form {
                     }
                 }
                 Part::Source => {
-                    let source = Source::new(backend, self.before.clone());
+                    let source = Source::new(backend, self.is_part);
                     let source = receive_source(source, field, &backlog).await?;
                     self.file = Some(source.map(FilePart::unnamed));
                 }

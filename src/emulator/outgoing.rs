@@ -110,7 +110,7 @@ impl Outgoing {
             return Err(failed("HTML response".to_owned()));
         }
         let name = response.url().path().rsplit('/').next().unwrap_or_default().to_owned();
-        let mut file = store.incoming(max_bytes, None);
+        let mut file = store.incoming(max_bytes, false);
         let mut got = 0;
         while let Some(piece) =
             response.chunk().await.map_err(|_cause| failed("the body broke off".to_owned()))?

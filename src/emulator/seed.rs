@@ -98,7 +98,7 @@ async fn store(backend: &Backend, cloud: &str, path: &Path, relative: &Path) -> 
 async fn read(backend: &Backend, path: &Path) -> Result<Incoming, Refusal> {
     let unreadable = |cause| super::store::StoreError::File { doing: "read", path: path.to_owned(), cause };
     let mut source = tokio::fs::File::open(path).await.map_err(unreadable)?;
-    let mut file = backend.store.incoming(backend.limits.chunked_file_bytes, None);
+    let mut file = backend.store.incoming(backend.limits.chunked_file_bytes, false);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let length = source.read(&mut buffer).await.map_err(unreadable)?;

@@ -77,7 +77,7 @@ fn the_core_has_no_effects() {
 fn only_the_providers_and_the_emulators_notifications_call_out() {
     let everywhere = sources("");
     let homes = [
-        ("sqlx::", &["ledger"][..]),
+        ("sqlx::", &["ledger", "store"][..]),
         ("reqwest::", &["providers", "outgoing"]),
         ("dotenvy::", &["config"]),
         ("SystemTime::now", &["clock"]),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
 
-use super::content::Extent;
+use super::content::ContentFile;
 
 /// What addresses an asset: the public id is unique within cloud, resource type and delivery type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ pub(in crate::emulator) struct Asset {
     pub etag: String,
     #[serde(flatten)]
     pub description: Description,
-    /// Where the content is.
-    pub content: Vec<Extent>,
+    /// Its files, in order.
+    pub content: Vec<ContentFile>,
 }
 
 /// What an upload says about its file, and what the file says about itself.

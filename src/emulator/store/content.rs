@@ -1,91 +1,70 @@
-//! A content where it lies: in one file, in several because it came in parts, or in memory because it is on its way in.
+//! One content: a file, or several in order if it was uploaded in parts.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use axum::body::Bytes;
+use md5::{Digest as _, Md5};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::task::spawn_blocking;
 
-use super::StoreError;
-use super::disk::{self, is_id};
+use super::contents::is_id;
 
-/// A stretch of a file in the store's directory. The content of an asset is one of them, or several in order.
+/// How much is read at a time to be hashed.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A file in the folder of the contents. An asset has one, or one for each part it was uploaded in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::emulator) struct Extent {
+pub(in crate::emulator) struct ContentFile {
     /// 32 hexadecimal digits.
-    #[serde(deserialize_with = "file_name")]
-    pub file: String,
-    pub start: u64,
+    #[serde(deserialize_with = "name")]
+    pub name: String,
     pub bytes: u64,
 }
 
-/// Names of files are believed only where they are what this program writes.
-fn file_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// Accepts only names that this program makes, so that none leads out of the folder.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
-    if is_id(&name) { Ok(name) } else { Err(D::Error::custom("not the name of a content")) }
+    if is_id(&name) { Ok(name) } else { Err(D::Error::custom("not the name of a content file")) }
 }
 
-/// A stretch of bytes.
-#[derive(Clone, Debug)]
-pub(super) enum Span {
-    Memory(Bytes),
-    File { path: PathBuf, start: u64, bytes: u64 },
-}
-
-impl Span {
-    fn bytes(&self) -> u64 {
-        match self {
-            Self::Memory(content) => content.len() as u64,
-            Self::File { bytes, .. } => *bytes,
-        }
-    }
-}
-
-/// Reads a content from its beginning, or from anywhere else. Files are opened one at a time: a content may have
-/// hundreds.
+/// Reads a content as if it were one file. Its files are opened one at a time: there may be hundreds.
 #[derive(Debug)]
 pub(in crate::emulator) struct ContentReader {
-    spans: Vec<Span>,
+    /// Each file with its length.
+    files: Vec<(PathBuf, u64)>,
     position: u64,
-    /// The file of the span with this index.
+    /// The file that is open, and its index.
     open: Option<(usize, File)>,
 }
 
 impl ContentReader {
-    pub(super) const fn new(spans: Vec<Span>) -> Self {
-        Self { spans, position: 0, open: None }
+    pub(super) const fn new(files: Vec<(PathBuf, u64)>) -> Self {
+        Self { files, position: 0, open: None }
     }
 
-    /// Opens the first file, so that a content of one file stays readable when it is removed.
-    pub(super) fn open(spans: Vec<Span>) -> Result<Self, StoreError> {
-        let mut reader = Self::new(spans);
-        if let Some(Span::File { path, .. }) = reader.spans.first() {
-            let file = File::open(path).map_err(disk::failed("open", path))?;
-            reader.open = Some((0, file));
-        }
-        Ok(reader)
+    /// Opens the first file, so that a content of one file stays readable after it is deleted.
+    pub(super) fn open_first(&mut self) -> io::Result<()> {
+        self.open = self.files.first().map(|(path, _)| File::open(path)).transpose()?.map(|file| (0, file));
+        Ok(())
     }
 
-    fn len(&self) -> u64 {
-        self.spans.iter().map(Span::bytes).sum()
-    }
-
-    /// The span at the position, and how far into it that is.
+    /// The file at the position, and the offset in it.
     fn here(&self) -> Option<(usize, u64)> {
         let mut offset = self.position;
-        for (index, span) in self.spans.iter().enumerate() {
-            if offset < span.bytes() {
+        for (index, (_, bytes)) in self.files.iter().enumerate() {
+            if offset < *bytes {
                 return Some((index, offset));
             }
-            offset -= span.bytes();
+            offset -= bytes;
         }
         None
     }
 
-    /// The next bytes, as many as `limit` unless the content ends; on a thread that may block.
+    /// The next `limit` bytes, or fewer at the end.
     pub(in crate::emulator) async fn next_piece(mut self, limit: u64) -> io::Result<(Bytes, Self)> {
         let read = move || {
             let mut piece = Vec::with_capacity(usize::try_from(limit).unwrap_or_default());
@@ -94,28 +73,30 @@ impl ContentReader {
         };
         spawn_blocking(read).await.map_err(io::Error::other)?
     }
+
+    /// Adds everything from the position on to an MD5.
+    pub(super) fn hash(&mut self, mut md5: Md5) -> io::Result<Md5> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match self.read(&mut buffer)? {
+                0 => return Ok(md5),
+                length => md5.update(&buffer[..length]),
+            }
+        }
+    }
 }
 
 impl Read for ContentReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some((index, offset)) = self.here() else { return Ok(0) };
-        let length = match &self.spans[index] {
-            Span::Memory(content) => {
-                let rest = content.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
-                let length = rest.len().min(buffer.len());
-                buffer[..length].copy_from_slice(&rest[..length]);
-                length
-            }
-            Span::File { path, start, bytes } => {
-                if self.open.as_ref().is_none_or(|(open, _)| *open != index) {
-                    self.open = Some((index, File::open(path)?));
-                }
-                let Some((_, file)) = &mut self.open else { return Ok(0) };
-                file.seek(SeekFrom::Start(start + offset))?;
-                file.take(bytes - offset).read(buffer)?
-            }
+        let (path, bytes) = &self.files[index];
+        let file = match &self.open {
+            Some((open, file)) if *open == index => file,
+            _ => &self.open.insert((index, File::open(path)?)).1,
         };
-        if length == 0 && !buffer.is_empty() {
+        let rest = usize::try_from(bytes - offset).unwrap_or(usize::MAX).min(buffer.len());
+        let length = file.read_at(&mut buffer[..rest], offset)?;
+        if length == 0 && rest > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.position += length as u64;
@@ -128,7 +109,9 @@ impl Seek for ContentReader {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
-            SeekFrom::End(by) => self.len().checked_add_signed(by),
+            SeekFrom::End(by) => {
+                self.files.iter().map(|(_, bytes)| bytes).sum::<u64>().checked_add_signed(by)
+            }
         };
         self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.position)
@@ -137,22 +120,24 @@ impl Seek for ContentReader {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::fs;
 
     use super::*;
 
-    /// `0123456789`, of which the middle is inside a file.
-    fn digits() -> (tempfile::NamedTempFile, ContentReader) {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"xx3456xx").unwrap();
-        let middle = Span::File { path: file.path().to_owned(), start: 2, bytes: 4 };
-        let (first, last) = (Bytes::from_static(b"012"), Bytes::from_static(b"789"));
-        (file, ContentReader::new(vec![Span::Memory(first), middle, Span::Memory(last)]))
+    /// `0123456789` in three files, the second of which has more than belongs to the content.
+    fn digits() -> (tempfile::TempDir, ContentReader) {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [("a", "012", 3), ("b", "3456xx", 4), ("c", "789", 3)].map(|(name, text, bytes)| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            (path, bytes)
+        });
+        (dir, ContentReader::new(files.into()))
     }
 
     #[test]
-    fn spans_are_read_as_one_from_anywhere() {
-        let (_file, mut reader) = digits();
+    fn files_are_read_as_one_from_any_position() {
+        let (_dir, mut reader) = digits();
         for from in 0..=10 {
             let mut text = String::new();
             reader.seek(SeekFrom::Start(from)).unwrap();
@@ -164,18 +149,29 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_too_short_is_an_error_and_no_end() {
-        let (file, mut reader) = digits();
-        file.as_file().set_len(4).unwrap();
+    fn a_file_that_is_too_short_is_an_error_and_not_the_end() {
+        let (dir, mut reader) = digits();
+        fs::write(dir.path().join("b"), "345").unwrap();
         assert!(reader.read_to_end(&mut Vec::new()).is_err());
     }
 
     #[tokio::test]
     async fn pieces_are_as_long_as_they_may_be() {
-        let (_file, reader) = digits();
+        let (_dir, reader) = digits();
         let (piece, reader) = reader.next_piece(5).await.unwrap();
         assert_eq!(&piece[..], b"01234");
         let (piece, _) = reader.next_piece(100).await.unwrap();
         assert_eq!(&piece[..], b"56789");
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        let parse = |name: &str| {
+            serde_json::from_value::<ContentFile>(serde_json::json!({ "name": name, "bytes": 1 }))
+        };
+        assert!(parse(&"0a".repeat(16)).is_ok());
+        for name in ["", "../../../../etc/passwd", "/etc/passwd", &"0a/".repeat(11)[..32], &"0".repeat(33)] {
+            assert!(parse(name).is_err(), "{name}");
+        }
     }
 }

@@ -1,195 +1,136 @@
-//! A content on its way in: counted, hashed and written piece by piece, and gone again unless it becomes an asset.
-//!
-//! One that is small stays in memory, until the store's writer puts it into a file that many share. A larger one gets a
-//! file of its own.
+//! A content that is being received: written and hashed as it comes, and deleted again unless it becomes an asset.
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use md5::{Digest as _, Md5};
 use tempfile::TempPath;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::StoreError;
-use super::content::{ContentReader, Span};
-use super::disk::{self, Disk};
-use super::hash::{Block, Hash, Hasher};
+use super::content::{ContentFile, ContentReader};
+use super::contents::Contents;
+use super::error::{StoreError, failed};
+use super::parts_hash::PartsHash;
+use super::{off_thread, random_id};
 
-/// How much of the beginning is kept at hand, to tell what kind of file it is.
+/// How much of the beginning is kept in memory, to detect the type of the file.
 const HEAD_BYTES: usize = 4_096;
 
-/// How much is gathered before it is written; what is not larger than that stays in memory.
-const BLOCK_BYTES: usize = 256 * 1024;
+/// How much is buffered before it is written.
+const BUFFER_BYTES: usize = 256 * 1024;
 
-/// The most pieces that are gathered: each may hold on to more memory than it has bytes.
-const BLOCK_PIECES: usize = 256;
+/// The most pieces that are buffered: each may occupy more memory than it has bytes.
+const BUFFER_PIECES: usize = 256;
 
-/// A content that is complete but belongs to nothing yet; its files are removed when it is dropped.
+/// A content that is complete but belongs to no asset yet; its files are deleted when it is dropped.
 #[derive(Debug)]
 pub(in crate::emulator) struct Incoming {
-    pieces: Vec<Piece>,
-    /// How many bytes arrived, which is more than were kept when they were too many.
+    pub(super) files: Vec<WrittenFile>,
+    /// How many bytes arrived, which is more than were kept if they were too many.
     pub bytes: u64,
     /// The first bytes.
     pub head: Vec<u8>,
-    mark: Mark,
-    /// The part that the hash goes on after.
-    after: Option<PartId>,
+    /// Unknown for a part.
+    md5: Option<Md5>,
 }
 
-/// Tells contents in memory apart.
-type PartId = u64;
-
-/// What the part that follows a content has to know, so that both are hashed as one.
-#[derive(Clone, Debug)]
-pub(in crate::emulator) struct Mark {
-    id: PartId,
-    hash: Hash,
-}
-
-/// A stretch of a content.
-#[derive(Debug)]
-pub(super) enum Piece {
-    Memory(Block),
-    File(WrittenFile),
-}
-
-/// A file with everything in it; removed when it is dropped.
+/// A file with everything in it; deleted when it is dropped.
 #[derive(Debug)]
 pub(super) struct WrittenFile {
-    pub(super) name: String,
+    pub(super) content: ContentFile,
     pub(super) path: TempPath,
-    pub(super) bytes: u64,
     syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Incoming {
-    /// MD5 of the content, in hexadecimal.
-    pub(in crate::emulator) async fn md5(&self) -> Result<String, StoreError> {
-        self.mark.hash.hex().await
-    }
-
-    /// For the part that follows.
-    pub(in crate::emulator) fn mark(&self) -> Mark {
-        self.mark.clone()
-    }
-
     /// Reads it from the start.
     pub(in crate::emulator) fn reader(&self) -> ContentReader {
-        ContentReader::new(self.spans().collect())
+        ContentReader::new(self.files.iter().map(WrittenFile::location).collect())
     }
 
-    fn spans(&self) -> impl Iterator<Item = Span> {
-        self.pieces.iter().flat_map(|piece| match piece {
-            Piece::Memory(block) => block.iter().cloned().map(Span::Memory).collect(),
-            Piece::File(file) => {
-                vec![Span::File { path: file.path.to_path_buf(), start: 0, bytes: file.bytes }]
-            }
-        })
+    /// MD5 of the content, in hexadecimal.
+    pub(in crate::emulator) async fn md5(&self) -> Result<String, StoreError> {
+        let md5 = if let Some(md5) = &self.md5 {
+            md5.clone()
+        } else {
+            let mut reader = self.reader();
+            off_thread(move || reader.hash(Md5::new()).map_err(unreadable)).await?
+        };
+        Ok(hex::encode(md5.finalize()))
     }
 
-    /// Waits until everything that is in files is on the disk.
+    /// Waits until the bytes are on disk. Their names are not yet.
     pub(super) async fn synced(&mut self) -> Result<(), StoreError> {
-        for piece in &mut self.pieces {
-            let Piece::File(file) = piece else { continue };
+        for file in &mut self.files {
             if let Some(syncing) = file.syncing.take() {
                 let outcome = syncing.await.map_err(|_runtime_is_gone| StoreError::ShuttingDown)?;
-                outcome.map_err(disk::failed("sync", &file.path))?;
+                outcome.map_err(failed("sync", &file.path))?;
             }
         }
         Ok(())
     }
 
-    /// Moves what is in memory to a file.
-    pub(super) fn set_aside(mut self, disk: &Disk) -> Result<Self, StoreError> {
-        for piece in &mut self.pieces {
-            if let Piece::Memory(content) = piece {
-                let mut file = disk.create()?;
-                file.append(content)?;
-                *piece = Piece::File(file.finish(disk.is_durable()));
-            }
-        }
-        Ok(self)
-    }
-
-    pub(super) fn into_pieces(self) -> Vec<Piece> {
-        self.pieces
-    }
-
-    /// Makes one content of several without moving a byte. Parts that came in order are hashed already; from the first
-    /// that did not, they are read again.
-    pub(in crate::emulator) async fn join(parts: Vec<Self>) -> Result<Self, StoreError> {
-        let (mut in_order, mut last) = (0, None::<&Mark>);
-        for part in &parts {
-            if part.after != last.map(|mark| mark.id) {
-                break;
-            }
-            (in_order, last) = (in_order + 1, Some(&part.mark));
-        }
-        let mark = match last {
-            Some(mark) if in_order == parts.len() => mark.clone(),
-            _ => {
-                let hasher = Hasher::new(last.map(|mark| mark.hash.clone()));
-                let rest = parts[in_order..].iter().flat_map(Self::spans).collect();
-                Mark::new(hash_again(hasher, ContentReader::new(rest)).await?)
-            }
-        };
+    /// Makes one content of parts, without moving a byte. What `hash` does not cover is read again.
+    pub(in crate::emulator) async fn join(parts: Vec<Self>, mut hash: PartsHash) -> Result<Self, StoreError> {
+        hash.cover(parts.iter());
+        let md5 = Some(hash.finish().await.map_err(unreadable)?);
         let bytes = parts.iter().map(|part| part.bytes).sum();
         let head = parts.iter().flat_map(|part| &part.head).take(HEAD_BYTES).copied().collect();
-        let pieces = parts.into_iter().flat_map(|part| part.pieces).collect();
-        Ok(Self { pieces, bytes, head, mark, after: None })
+        Ok(Self { files: parts.into_iter().flat_map(|part| part.files).collect(), bytes, head, md5 })
     }
 }
 
-impl Mark {
-    fn new(hash: Hash) -> Self {
-        Self { id: rand::random(), hash }
+impl WrittenFile {
+    /// Where it is, and how long.
+    pub(super) fn location(&self) -> (PathBuf, u64) {
+        (self.path.to_path_buf(), self.content.bytes)
     }
 }
 
-async fn hash_again(mut hasher: Hasher, mut content: ContentReader) -> Result<Hash, StoreError> {
-    loop {
-        let (block, rest) =
-            content.next_piece(BLOCK_BYTES as u64).await.map_err(disk::failed("read", "a part".as_ref()))?;
-        if block.is_empty() {
-            return hasher.finish(Vec::new()).await;
-        }
-        hasher.add_piece(&block);
-        hasher.add_block(vec![block]).await?;
-        content = rest;
-    }
+fn unreadable(cause: io::Error) -> StoreError {
+    StoreError::File { doing: "read", path: "an upload".into(), cause }
 }
 
 /// A content that is being written.
 #[derive(Debug)]
 pub(in crate::emulator) struct IncomingFile {
-    disk: Arc<Disk>,
+    contents: Arc<Contents>,
     keep_bytes: u64,
     bytes: u64,
     head: Vec<u8>,
-    /// What is not written yet.
-    block: Block,
-    block_bytes: usize,
-    /// Gives the file back. It goes on while the next block is gathered.
+    /// What has not been written yet.
+    buffer: Vec<Bytes>,
+    buffered_bytes: usize,
+    /// Returns the file. It continues while the next buffer fills up.
     writing: Option<JoinHandle<Result<NewFile, StoreError>>>,
-    hasher: Hasher,
-    after: Option<PartId>,
+    is_part: bool,
+}
+
+/// A file and the MD5 of what is in it.
+#[derive(Debug)]
+struct NewFile {
+    name: String,
+    file: File,
+    path: TempPath,
+    bytes: u64,
+    md5: Option<Md5>,
 }
 
 impl IncomingFile {
-    /// An empty one; if it is a part, it may go on after another.
-    pub(super) fn new(disk: &Arc<Disk>, keep_bytes: u64, before: Option<Mark>) -> Self {
+    /// An empty one; only the first `keep_bytes` are kept, but all are counted.
+    pub(super) fn new(contents: &Arc<Contents>, keep_bytes: u64, is_part: bool) -> Self {
         Self {
-            disk: Arc::clone(disk),
+            contents: Arc::clone(contents),
             keep_bytes,
             bytes: 0,
             head: Vec::new(),
-            block: Vec::new(),
-            block_bytes: 0,
+            buffer: Vec::new(),
+            buffered_bytes: 0,
             writing: None,
-            after: before.as_ref().map(|mark| mark.id),
-            hasher: Hasher::new(before.map(|mark| mark.hash)),
+            is_part,
         }
     }
 
@@ -201,32 +142,29 @@ impl IncomingFile {
         if self.bytes > self.keep_bytes {
             return Ok(());
         }
-        self.hasher.add_piece(&piece);
-        self.block_bytes += piece.len();
-        self.block.push(piece);
-        let is_full = self.block_bytes > BLOCK_BYTES || self.block.len() > BLOCK_PIECES;
-        if is_full { self.write_block().await } else { Ok(()) }
-    }
-
-    async fn write_block(&mut self) -> Result<(), StoreError> {
-        self.block_bytes = 0;
-        let block = std::mem::take(&mut self.block);
-        self.hasher.add_block(block.clone()).await?;
-        self.append(block).await
-    }
-
-    async fn append(&mut self, block: Block) -> Result<(), StoreError> {
-        let (disk, file) = (Arc::clone(&self.disk), self.written().await?);
-        let write = move || {
-            let mut file = file.map_or_else(|| disk.create(), Ok)?;
-            file.append(&block)?;
-            Ok(file)
-        };
-        self.writing = Some(spawn_blocking(write));
+        self.buffered_bytes += piece.len();
+        self.buffer.push(piece);
+        if self.buffered_bytes > BUFFER_BYTES || self.buffer.len() > BUFFER_PIECES {
+            self.write_buffer().await?;
+        }
         Ok(())
     }
 
-    /// The file with everything so far; none where it all fits in memory.
+    /// Begins to write the buffer, after the one before has been written.
+    async fn write_buffer(&mut self) -> Result<(), StoreError> {
+        let file = self.written().await?;
+        let (contents, is_part, buffer) =
+            (Arc::clone(&self.contents), self.is_part, std::mem::take(&mut self.buffer));
+        self.buffered_bytes = 0;
+        self.writing = Some(spawn_blocking(move || {
+            let mut file = file.map_or_else(|| NewFile::create(&contents, is_part), Ok)?;
+            file.append(&buffer)?;
+            Ok(file)
+        }));
+        Ok(())
+    }
+
+    /// The file with everything written so far, if there is one.
     async fn written(&mut self) -> Result<Option<NewFile>, StoreError> {
         let Some(writing) = self.writing.take() else { return Ok(None) };
         writing.await.map_err(|_runtime_is_gone| StoreError::ShuttingDown)?.map(Some)
@@ -234,97 +172,36 @@ impl IncomingFile {
 
     /// Ends the content.
     pub(in crate::emulator) async fn finish(mut self) -> Result<Incoming, StoreError> {
-        let rest = std::mem::take(&mut self.block);
-        if self.writing.is_some() {
-            self.append(rest.clone()).await?;
+        if !self.buffer.is_empty() {
+            self.write_buffer().await?;
         }
-        let piece = match self.written().await? {
-            None => Piece::Memory(rest.clone()),
-            Some(file) => Piece::File(file.finish(self.disk.is_durable())),
+        let (files, md5) = match self.written().await? {
+            None => (Vec::new(), Some(Md5::new())),
+            Some(NewFile { name, file, path, bytes, md5 }) => {
+                // Begins at once, so that it continues while other parts arrive.
+                let syncing = self.contents.is_durable().then(|| spawn_blocking(move || file.sync_data()));
+                (vec![WrittenFile { content: ContentFile { name, bytes }, path, syncing }], md5)
+            }
         };
-        let mark = Mark::new(self.hasher.finish(rest).await?);
-        Ok(Incoming { pieces: vec![piece], bytes: self.bytes, head: self.head, mark, after: self.after })
+        Ok(Incoming { files, bytes: self.bytes, head: self.head, md5 })
     }
-}
-
-/// A file on its way in; removed when it is dropped.
-#[derive(Debug)]
-pub(super) struct NewFile {
-    name: String,
-    path: TempPath,
-    file: File,
-    bytes: u64,
 }
 
 impl NewFile {
-    pub(super) const fn new(name: String, path: TempPath, file: File) -> Self {
-        Self { name, path, file, bytes: 0 }
+    fn create(contents: &Contents, is_part: bool) -> Result<Self, StoreError> {
+        let name = random_id();
+        let (file, path) = contents.create(&name)?;
+        Ok(Self { name, file, path, bytes: 0, md5: (!is_part).then(Md5::new) })
     }
 
-    fn append(&mut self, block: &[Bytes]) -> Result<(), StoreError> {
-        for piece in block {
+    fn append(&mut self, pieces: &[Bytes]) -> Result<(), StoreError> {
+        for piece in pieces {
             self.bytes += piece.len() as u64;
-            self.file.write_all(piece).map_err(disk::failed("write", &self.path))?;
+            self.file.write_all(piece).map_err(failed("write", &self.path))?;
+            if let Some(md5) = &mut self.md5 {
+                md5.update(piece);
+            }
         }
         Ok(())
-    }
-
-    /// Ends the file. Syncing begins at once, so that it goes on while other parts arrive.
-    fn finish(self, is_durable: bool) -> WrittenFile {
-        let Self { name, path, file, bytes } = self;
-        let syncing = is_durable.then(|| spawn_blocking(move || file.sync_data()));
-        WrittenFile { name, path, bytes, syncing }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use md5::{Digest as _, Md5};
-
-    use super::*;
-
-    async fn part(disk: &Arc<Disk>, bytes: &[u8], before: Option<Mark>) -> Incoming {
-        let mut file = IncomingFile::new(disk, u64::MAX, before);
-        for piece in bytes.chunks(10_000) {
-            file.write(Bytes::copy_from_slice(piece)).await.unwrap();
-        }
-        file.finish().await.unwrap()
-    }
-
-    fn remove_files(part: &Incoming) {
-        for span in part.spans() {
-            let Span::File { path, .. } = span else { continue };
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn parts_that_came_in_order_are_not_read_again() {
-        let disk = Arc::new(Disk::open(None).unwrap());
-        let (first, second) = (vec![b'a'; 700_000], vec![b'b'; 300_000]);
-        for end in [&b""[..], b"end"] {
-            let one = part(&disk, &first, None).await;
-            let two = part(&disk, &second, Some(one.mark())).await;
-            let three = part(&disk, end, Some(two.mark())).await;
-            [&one, &two].into_iter().for_each(remove_files);
-            let whole = Incoming::join(vec![one, two, three]).await.unwrap();
-            let md5 = Md5::new().chain_update(&first).chain_update(&second).chain_update(end).finalize();
-            assert_eq!(whole.md5().await.unwrap(), hex::encode(md5));
-        }
-    }
-
-    #[tokio::test]
-    async fn parts_that_did_not_are() {
-        let disk = Arc::new(Disk::open(None).unwrap());
-        let (first, second) = (vec![b'a'; 700_000], vec![b'b'; 300_000]);
-        let two = part(&disk, &second, None).await;
-        let one = part(&disk, &first, None).await;
-        let whole = Incoming::join(vec![one, two]).await.unwrap();
-        let md5 = Md5::new().chain_update(&first).chain_update(&second).finalize();
-        assert_eq!(whole.md5().await.unwrap(), hex::encode(md5));
-        let one = part(&disk, &first, None).await;
-        remove_files(&one);
-        let whole = Incoming::join(vec![part(&disk, &second, None).await, one]).await;
-        assert!(whole.is_err(), "read what is not there");
     }
 }

@@ -1,33 +1,31 @@
-//! Where assets are kept: their contents in files, everything else in a log, and an index in memory that is read from it.
+//! What the emulator stores: contents in plain files, everything else in one SQLite file.
 //!
 //! ```text
-//! <dir>/lock               held while the directory is in use
-//! <dir>/log                every change of assets, presets and folders; those that were kept together are one line
-//! <dir>/files/<32 hex>     contents, and uploads on their way in; small contents share a file
+//! <dir>/lock                 held while the folder is in use
+//! <dir>/index.sqlite         assets, presets, folders, and what else a cloud has
+//! <dir>/contents/<32 hex>    contents; `.incoming` at the end until the index lists them
 //! ```
 //!
-//! A task that changes something hands its change to one writer, which takes all that wait, writes the contents that are
-//! still in memory, syncs, appends a line to the log, syncs, and answers them all: so many uploads share two syncs. An
-//! asset exists when the log says so, and the log names only what is on disk: whatever moment the process dies at, an
-//! asset is either wholly there or not at all, and one that was acknowledged is there. No name on disk is made from
-//! anything a client sent.
+//! An upload is written to files and synced; then it becomes an asset when a row is committed, and only then it is
+//! acknowledged. One thread commits, all the changes that wait in one transaction. Whatever moment the process dies at,
+//! an asset is either there as a whole or not at all, and one that was acknowledged is there. Reading goes to memory,
+//! which has all the rows, and to the files, which are compared with the etag first. Damage is reported, and nothing that
+//! is damaged or missing is deleted. No name of a file is made from anything a client sent.
 
 mod asset;
 mod content;
-mod disk;
-mod draft;
-mod hash;
+mod contents;
+mod error;
+mod folder;
 mod incoming;
-mod log;
-mod md5;
-mod packs;
+mod index;
+mod parts_hash;
 mod settings;
-mod shelves;
+mod transaction;
 mod writer;
 
-use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::task::spawn_blocking;
 
@@ -35,58 +33,14 @@ pub(super) use asset::{
     AccessRule, AccessType, Asset, AssetKey, Derived, Description, Moderation, Rectangle, random_id,
 };
 pub(super) use content::ContentReader;
-use disk::Disk;
-use draft::{Draft, Version};
-pub(super) use incoming::{Incoming, IncomingFile, Mark};
+use contents::Contents;
+pub use error::StoreError;
+use folder::Folder;
+pub(super) use incoming::{Incoming, IncomingFile};
+pub(super) use parts_hash::PartsHash;
 pub(super) use settings::{Preset, Settings};
-use shelves::Shelves;
+use transaction::{State, Transaction};
 use writer::Writer;
-
-/// Why the store cannot do what it is asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process has the directory open.
-    #[error("the directory {} is in use by another emulator", .0.display())]
-    InUse(PathBuf),
-    /// The directory was written by a release that kept a file for each asset.
-    #[error("the directory {} is of an older release; use another directory", .0.display())]
-    OldLayout(PathBuf),
-    /// The log is damaged, or of another release.
-    #[error("line {line} of {} is damaged or of another release; use another directory", .path.display())]
-    Damaged {
-        /// The log.
-        path: PathBuf,
-        /// Counted from one.
-        line: usize,
-    },
-    /// The file system says no.
-    #[error("cannot {doing} {}: {cause}", .path.display())]
-    File {
-        /// What was tried.
-        doing: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// What the file system said.
-        #[source]
-        cause: io::Error,
-    },
-    /// A task that works on files was cut off: the runtime is going down.
-    #[error("the runtime is shutting down")]
-    ShuttingDown,
-}
-
-impl StoreError {
-    /// The same failure for another that it happened to.
-    fn again(&self) -> Self {
-        match self {
-            Self::File { doing, path, cause } => {
-                let cause = io::Error::new(cause.kind(), cause.to_string());
-                Self::File { doing, path: path.clone(), cause }
-            }
-            _ => Self::ShuttingDown,
-        }
-    }
-}
 
 /// What became of a new upload.
 #[derive(Debug)]
@@ -118,49 +72,55 @@ pub(super) enum Overwrite {
     No,
 }
 
-/// Assets on disk, indexed in memory. Clones share it.
+/// An open store. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Store(Arc<Inner>);
 
-/// Ends in this order: the writer is done before the directory is free.
+/// Dropped in this order: the writer ends before the folder is unlocked.
 #[derive(Debug)]
 struct Inner {
     writer: Writer,
-    shelves: Arc<Shelves>,
-    disk: Arc<Disk>,
+    state: Arc<RwLock<State>>,
+    contents: Arc<Contents>,
+    _folder: Folder,
 }
 
 impl Store {
-    /// Opens `dir`, or a temporary folder that goes away with the store.
+    /// Opens `dir`, or a temporary folder that is deleted with the store.
     pub(super) fn open(dir: Option<PathBuf>) -> Result<Self, StoreError> {
-        let disk = Arc::new(Disk::open(dir)?);
-        let (shelves, writer) = Writer::start(&disk)?;
-        Ok(Self(Arc::new(Inner { writer, shelves, disk })))
+        let folder = Folder::open(dir)?;
+        let contents = Arc::new(Contents::open(folder.contents(), folder.is_durable())?);
+        let (state, writer) = Writer::start(&folder, &contents)?;
+        Ok(Self(Arc::new(Inner { writer, state, contents, _folder: folder })))
+    }
+
+    /// The state is whole after every statement, so a poisoned lock still guards a good one.
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The asset under `key`.
     pub(super) fn get(&self, key: &AssetKey) -> Option<Arc<Asset>> {
-        self.0.shelves.index().get(key).map(Arc::clone)
+        self.state().assets.get(key).map(Arc::clone)
     }
 
     /// Every asset, ordered by its key.
     pub(super) fn list(&self) -> Vec<Arc<Asset>> {
-        self.0.shelves.index().values().map(Arc::clone).collect()
+        self.state().assets.values().map(Arc::clone).collect()
     }
 
-    /// A place to write an upload to; only the first `keep_bytes` are kept, but all are counted. A part goes on with
-    /// the hash of the one before it, if that is known.
-    pub(super) fn incoming(&self, keep_bytes: u64, before: Option<Mark>) -> IncomingFile {
-        IncomingFile::new(&self.0.disk, keep_bytes, before)
+    /// Looks at presets and folders.
+    pub(super) fn settings<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
+        look(&self.state().settings)
     }
 
-    /// Makes ready for a long wait what may never become an asset: nothing of it stays in memory.
-    pub(super) async fn set_aside(&self, content: Incoming) -> Result<Incoming, StoreError> {
-        let disk = Arc::clone(&self.0.disk);
-        off_thread(move || content.set_aside(&disk)).await
+    /// A file to write an upload to; only the first `keep_bytes` are kept, but all are counted. The MD5 of a part is left
+    /// to [`PartsHash`].
+    pub(super) fn incoming(&self, keep_bytes: u64, is_part: bool) -> IncomingFile {
+        IncomingFile::new(&self.0.contents, keep_bytes, is_part)
     }
 
-    /// Puts an upload on the shelf.
+    /// Stores an upload.
     pub(super) async fn put(
         &self,
         key: AssetKey,
@@ -170,22 +130,24 @@ impl Store {
     ) -> Result<Outcome, StoreError> {
         content.synced().await?;
         let etag = content.md5().await?;
-        let version = Version { description, etag, content };
-        self.0.writer.perform(move |draft: &mut Draft<'_>| draft.put(key, version, overwrite)).await
+        let put = move |transaction: &mut Transaction<'_>| {
+            transaction.put(key, (description, etag), content, overwrite)
+        };
+        self.0.writer.perform(put).await
     }
 
-    /// Removes the asset under `key`; says which it was.
+    /// Removes the asset under `key`; returns it.
     pub(super) async fn remove(&self, key: AssetKey) -> Result<Option<Arc<Asset>>, StoreError> {
-        self.0.writer.perform(move |draft| draft.remove(&key)).await
+        self.0.writer.perform(move |transaction| transaction.remove(&key)).await
     }
 
-    /// Changes what is known about the asset under `key`; `None` when there is no such asset.
+    /// Changes what is known about the asset under `key`; `None` if there is none.
     pub(super) async fn change(
         &self,
         key: AssetKey,
         change: impl FnOnce(&mut Description) + Send + 'static,
     ) -> Result<Option<Arc<Asset>>, StoreError> {
-        self.0.writer.perform(move |draft| draft.change(&key, change)).await
+        self.0.writer.perform(move |transaction| transaction.change(&key, change)).await
     }
 
     /// Gives an asset another key of the same cloud and resource type.
@@ -195,38 +157,33 @@ impl Store {
         to: AssetKey,
         overwrite: Overwrite,
     ) -> Result<Renamed, StoreError> {
-        self.0.writer.perform(move |draft| draft.rename(&from, to, overwrite)).await
+        self.0.writer.perform(move |transaction| transaction.rename(&from, to, overwrite)).await
     }
 
-    /// Looks at presets and folders.
-    pub(super) fn settings<T>(&self, look: impl FnOnce(&Settings) -> T) -> T {
-        look(&self.0.shelves.settings())
-    }
-
-    /// Changes presets and folders. A change that says no leaves everything as it was.
+    /// Changes presets and folders. If `change` fails, everything stays as it was.
     pub(super) async fn change_settings<T: Send + 'static, E: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Settings) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, E>, StoreError> {
-        self.0.writer.perform(move |draft| draft.change_settings(change)).await
+        self.0.writer.perform(move |transaction| transaction.change_settings(change)).await
     }
 
-    /// Removes everything; says how many assets there were.
+    /// Removes everything; returns how many assets there were.
     pub(super) async fn clear(&self) -> Result<usize, StoreError> {
-        self.0.writer.perform(|draft: &mut Draft<'_>| draft.clear()).await
+        self.0.writer.perform(|transaction: &mut Transaction<'_>| transaction.clear()).await
     }
 
-    /// The asset under `key` and its open content, or `None` when there is no such asset.
+    /// The asset under `key` and its open content, which is what was uploaded; `None` if there is no such asset.
     pub(super) async fn open_content(
         &self,
         key: &AssetKey,
     ) -> Result<Option<(Arc<Asset>, ContentReader)>, StoreError> {
         let mut last_tried = None;
         while let Some(asset) = self.get(key) {
-            let spans = asset.content.iter().map(|extent| self.0.disk.span(extent)).collect();
-            match off_thread(move || ContentReader::open(spans)).await {
+            let (contents, opened) = (Arc::clone(&self.0.contents), Arc::clone(&asset));
+            match off_thread(move || contents.open_content(&opened)).await {
                 Ok(content) => return Ok(Some((asset, content))),
-                // Replaced between the look at the index and this: look again.
+                // If it has been replaced in the meantime, its file is gone: try the new one.
                 Err(_) if last_tried.as_ref() != Some(&asset.version_id) => {
                     last_tried = Some(asset.version_id.clone());
                 }
@@ -237,7 +194,7 @@ impl Store {
     }
 }
 
-/// Runs file work on a thread that may block. It goes on to its end even if the request is dropped.
+/// Runs file work on a thread that may block. It runs to its end even if the request is dropped.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

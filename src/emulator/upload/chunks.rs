@@ -6,12 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::http::HeaderMap;
-
 use crate::clock::UnixSeconds;
 
 use super::super::refusal::Refusal;
-use super::super::store::{Incoming, Mark};
+use super::super::store::{Incoming, PartsHash};
 use super::content_range::Position;
 
 /// How long an upload may wait for its next part.
@@ -36,8 +34,8 @@ pub(super) struct UploadKey {
 pub(super) enum Progress {
     /// More parts are missing; so many bytes have come.
     Unfinished { bytes: u64 },
-    /// Every part, in order.
-    Complete(Vec<Incoming>),
+    /// Every part, in order, and the hash of those that came in order.
+    Complete { parts: Vec<Incoming>, hash: PartsHash },
 }
 
 /// The unfinished uploads.
@@ -52,6 +50,7 @@ pub(in crate::emulator) struct Chunks {
 struct Unfinished {
     last_part_at: UnixSeconds,
     parts: BTreeMap<u64, Incoming>,
+    hash: PartsHash,
     /// Where the upload ends, once a part has told.
     end: Option<End>,
 }
@@ -85,6 +84,7 @@ impl Chunks {
         let upload = open.entry(key.clone()).or_insert_with(|| Unfinished {
             last_part_at: now,
             parts: BTreeMap::new(),
+            hash: PartsHash::default(),
             end: None,
         });
         upload.take(position, part, now);
@@ -96,19 +96,9 @@ impl Chunks {
         if !upload.is_complete() {
             return Ok(Progress::Unfinished { bytes });
         }
-        let upload = open.remove(key);
-        let parts = upload.map(|upload| upload.parts.into_values().collect());
-        Ok(Progress::Complete(parts.unwrap_or_default()))
-    }
-
-    /// What the part in a request with these headers follows, if it is there. The caller is not known yet, so this only
-    /// spares work: whether it is the part's own upload, the parts themselves tell once they are all there.
-    pub(super) fn before(&self, cloud: &str, headers: &HeaderMap) -> Option<Mark> {
-        let position = Position::of(headers).ok().flatten()?;
-        let id = String::from_utf8_lossy(headers.get("x-unique-upload-id")?.as_bytes());
-        let open = self.open();
-        let mut uploads = open.iter().filter(|(key, _)| key.cloud == cloud && key.id == id);
-        uploads.find_map(|(_, upload)| upload.before(position)).map(Incoming::mark)
+        let upload = open.remove(key).map(|upload| (upload.parts.into_values().collect(), upload.hash));
+        let (parts, hash) = upload.unwrap_or_default();
+        Ok(Progress::Complete { parts, hash })
     }
 
     /// Forgets every unfinished upload.
@@ -131,16 +121,20 @@ impl Unfinished {
             Position::Part { of, .. } => self.end = Some(End::Parts(of)),
         }
         self.parts.insert(position.order(), part);
+        let mut hash = std::mem::take(&mut self.hash);
+        hash.cover(self.in_order(position));
+        self.hash = hash;
     }
 
-    /// The part that ends where this one begins.
-    fn before(&self, position: Position) -> Option<&Incoming> {
-        let (order, part) = self.parts.range(..position.order()).next_back()?;
-        let end = match position {
-            Position::Range { .. } => order + part.bytes,
-            Position::Part { .. } => order + 1,
-        };
-        (end == position.order()).then_some(part)
+    /// The parts that follow each other from the first.
+    fn in_order(&self, position: Position) -> impl Iterator<Item = &Incoming> {
+        let is_range = matches!(position, Position::Range { .. });
+        let first = u64::from(!is_range);
+        self.parts.iter().scan(first, move |next, (order, part)| {
+            let follows = order == next;
+            *next += if is_range { part.bytes } else { 1 };
+            follows.then_some(part)
+        })
     }
 
     fn bytes(&self) -> u64 {

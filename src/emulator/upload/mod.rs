@@ -68,8 +68,8 @@ async fn receive(
     request: Request,
 ) -> Result<Response, Refusal> {
     let headers = request.headers().clone();
-    let before = backend.chunks.before(cloud, &headers);
-    let mut form = Form::read_part(backend, request, before).await?;
+    let is_part = Position::of(&headers).is_ok_and(|position| position.is_some());
+    let mut form = Form::read_part(backend, request, is_part).await?;
     let call = Call {
         cloud,
         headers: &headers,
@@ -182,13 +182,11 @@ impl Upload<'_> {
             api_key: account.api_key.clone(),
             id: String::from_utf8_lossy(id.as_bytes()).into_owned(),
         };
-        let Backend { chunks, clock, store, .. } = self.backend;
-        let part = store.set_aside(file.content).await?;
-        let progress = chunks.add(&key, position, part, clock.now())?;
-        match progress {
+        let Backend { chunks, clock, .. } = self.backend;
+        match chunks.add(&key, position, file.content, clock.now())? {
             Progress::Unfinished { bytes } => Ok(self.unfinished(bytes)),
-            Progress::Complete(parts) => {
-                let content = Incoming::join(parts).await?;
+            Progress::Complete { parts, hash } => {
+                let content = Incoming::join(parts, hash).await?;
                 let name = file.name;
                 self.store(params, FilePart { content, name }, Some(true)).await
             }

@@ -83,7 +83,7 @@ async fn receive(
     let content_type = field.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.map(str::to_owned);
     let limit = backend.limits.request_file_bytes;
-    let content = form::receive(backend.uploadcare.store.incoming(limit, None), field, backlog).await?;
+    let content = form::receive(backend.uploadcare.store.incoming(limit, false), field, backlog).await?;
     if content.bytes > limit {
         return Err(UploadRefusal::FileTooLarge);
     }

@@ -126,7 +126,7 @@ impl Group {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{} {}", member.id, member.effects);
         }
-        let mut content = uploadcare.store.incoming(MAX_TEXT_BYTES, None);
+        let mut content = uploadcare.store.incoming(MAX_TEXT_BYTES, false);
         content.write(text.into()).await?;
         let content = content.finish().await?;
         let description =

@@ -18,7 +18,7 @@ use crate::delivery::uploadcare::FileId;
 
 use super::super::Backend;
 use super::super::fields::Fields;
-use super::super::store::{Incoming, StoreError};
+use super::super::store::{Incoming, PartsHash, StoreError};
 use super::file::{File, NewFile};
 use super::form::UploadForm;
 use super::refusal::UploadRefusal;
@@ -175,7 +175,7 @@ pub(super) async fn receive_part(
     let uploadcare = &backend.uploadcare;
     let id = id.parse::<FileId>().ok().ok_or(PartRefusal::NoSuchUpload)?;
     let limit = uploadcare.multiparts.part_size(&id, index).ok_or(PartRefusal::NoSuchUpload)?;
-    let mut file = uploadcare.store.incoming(limit, None);
+    let mut file = uploadcare.store.incoming(limit, false);
     let mut body = request.into_body().into_data_stream();
     while let Some(piece) = body.next().await {
         file.write(piece.map_err(|_source| PartRefusal::BrokeOff)?).await?;
@@ -185,7 +185,6 @@ pub(super) async fn receive_part(
         return Err(PartRefusal::TooLarge);
     }
     let tag = format!("\"{}\"", part.md5().await?);
-    let part = uploadcare.store.set_aside(part).await?;
     if uploadcare.multiparts.put(&id, index, part) {
         Ok((StatusCode::OK, [(ETAG, tag)]).into_response())
     } else {
@@ -207,6 +206,6 @@ pub(super) async fn complete(
         return Err(UploadRefusal::MultipartAlreadyUploaded);
     }
     let (file, parts) = uploadcare.multiparts.take(&id)?;
-    let content = Incoming::join(parts).await?;
+    let content = Incoming::join(parts, PartsHash::default()).await?;
     Ok(Json(file.keep(&backend, content).await?.info()))
 }

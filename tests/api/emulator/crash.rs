@@ -3,6 +3,7 @@
 //! Five rounds; two hundred with `COUNTERSIGN_THOROUGH=1` in the environment.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use crate::helpers::client;
 
 use super::clouds::Process;
+use super::store::contents;
 
 const SMALL: usize = 100_000;
 const PART: usize = 5 * 1024 * 1024;
@@ -102,7 +104,7 @@ async fn what_was_acknowledged_outlives_kill_9_and_nothing_is_there_in_part() {
             upload.await.unwrap();
         }
         let so_far = acknowledged.lock().unwrap().clone();
-        check(&flags, &so_far, round).await;
+        check(dir.path(), &flags, &so_far, round).await;
     }
     assert!(acknowledged.lock().unwrap().len() > 5, "hardly anything was uploaded");
 }
@@ -118,7 +120,7 @@ async fn wait_for(count: usize, acknowledged: &Mutex<BTreeSet<String>>) {
 }
 
 /// Starts again and looks at everything that is there; then removes it, so that the next round is as quick.
-async fn check(flags: &[&str], acknowledged: &BTreeSet<String>, round: u64) {
+async fn check(dir: &Path, flags: &[&str], acknowledged: &BTreeSet<String>, round: u64) {
     let mut process = Process::start(flags, 1).await;
     let assets = process.json("/_emulator/assets").await;
     let assets = assets["assets"].as_array().unwrap();
@@ -132,6 +134,8 @@ async fn check(flags: &[&str], acknowledged: &BTreeSet<String>, round: u64) {
         assert!(bytes == content(id, length(id)), "{id} is not what was sent");
         there.insert(id.to_owned());
     }
+    let files: usize = there.iter().map(|id| if length(id) == SMALL { 1 } else { 2 }).sum();
+    assert_eq!(contents(dir).len(), files, "files that belong to nothing are left");
     let of_round = |id: &&String| id.split('-').nth(1) == Some(&round.to_string());
     let missing: Vec<_> = acknowledged.iter().filter(of_round).filter(|id| !there.contains(*id)).collect();
     assert!(missing.is_empty(), "acknowledged and gone: {missing:?}");

@@ -5,6 +5,7 @@ mod chunks;
 pub(crate) mod clouds;
 mod control;
 mod crash;
+mod damage;
 mod delivery;
 mod download;
 mod edit;

@@ -15,7 +15,7 @@ fn form() -> Form {
         .text("expire", expire)
 }
 
-async fn upload(server: &Server) -> String {
+pub(super) async fn upload(server: &Server) -> String {
     let form = form().part("file", Part::bytes(b"text".to_vec()).file_name("a.txt"));
     let answer: Value = server.post("/uploadcare/base/", form).send().await.unwrap().json().await.unwrap();
     answer["file"].as_str().unwrap().to_owned()
