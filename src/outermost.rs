@@ -50,14 +50,18 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let standing = StandingCell::default();
         request.extensions_mut().insert(standing.clone());
+        let (own_id, id) = request_ids(request.headers());
+        // Handlers and the audit know the request by our own id, with the client's behind it.
+        let full_id = if id == own_id { own_id.clone() } else { joined(&own_id, &id) };
+        request.headers_mut().insert(X_REQUEST_ID, full_id);
         let named = Named {
             standing,
             began: Instant::now(),
             method: request.method().clone(),
             route: route_template(request.uri().path()),
-            id: request_id(request.headers()),
+            own_id,
+            id,
         };
-        request.headers_mut().insert(X_REQUEST_ID, named.id.clone());
         Answering { inner: self.0.call(request), named: Some(named) }
     }
 }
@@ -78,6 +82,9 @@ struct Named {
     began: Instant,
     method: Method,
     route: &'static str,
+    /// Ours, never the client's.
+    own_id: HeaderValue,
+    /// The one that the answer carries.
     id: HeaderValue,
     standing: StandingCell,
 }
@@ -107,7 +114,8 @@ impl Named {
         let is_failure = status.is_client_error() || status.is_server_error();
         let (mut answer, code) = if is_failure { in_envelope(answer, id) } else { (answer, None) };
         let (method, route, duration) = (&self.method, self.route, self.began.elapsed());
-        RequestLine { method, route, status, code, duration, request_id: id }.log();
+        let own_id = (self.own_id != self.id).then(|| self.own_id.to_str().unwrap_or_default());
+        RequestLine { method, route, status, code, duration, request_id: id, own_id }.log();
         self.standing.write(answer.headers_mut());
         set_common_headers(answer.headers_mut(), self.id);
         answer
@@ -145,19 +153,25 @@ fn leads_to(template: &str, path: &str) -> bool {
     }
 }
 
-/// The client's own id if it is a plain word, so that logs on both sides agree; a random one otherwise.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// Our own id of a request, which is random, and the one that the answer carries: the client's if it is a plain word, so
+/// that logs on both sides agree, or else ours.
+fn request_ids(headers: &HeaderMap) -> (HeaderValue, HeaderValue) {
     const MAX_LENGTH: usize = 64;
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    match headers.get(X_REQUEST_ID) {
-        Some(id) if (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(plain) => id.clone(),
-        _ => {
-            let mut text = [0; 16];
-            // The slice is twice as long as the number, so this cannot fail.
-            let _ = hex::encode_to_slice(rand::random::<u64>().to_be_bytes(), &mut text);
-            HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
-        }
-    }
+    let mut text = [0; 16];
+    // The slice is twice as long as the number, so this cannot fail.
+    let _ = hex::encode_to_slice(rand::random::<u64>().to_be_bytes(), &mut text);
+    let own = HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"));
+    let given = headers.get(X_REQUEST_ID);
+    let kept = given.filter(|id| (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(plain));
+    let id = kept.unwrap_or(&own).clone();
+    (own, id)
+}
+
+/// `OURS/THEIRS`: a plain word has no slash.
+fn joined(own: &HeaderValue, given: &HeaderValue) -> HeaderValue {
+    let text = [own.as_bytes(), b"/", given.as_bytes()].concat();
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_impossible| own.clone())
 }
 
 /// Nothing here may be sniffed, framed or leak an address; a page that needs more says so itself.

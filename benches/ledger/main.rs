@@ -39,11 +39,13 @@ folder = \"web/1\"
 folder = \"kyc/1\"
 scopes = []
 single_use = true
+max_open_grants = 1000000
 
 [profiles.counted]
 folder = \"kyc/1\"
 scopes = []
 quota = { uploads = \"1000000000/day\" }
+max_open_grants = 1000000
 ";
 
 fn main() {

@@ -70,9 +70,22 @@ impl Authentication {
             (true, Some(keys), _) => {
                 keys.find(credential).cloned().map(Caller::Known).ok_or(ApiError::CredentialRefused)
             }
-            (false, _, Some(tokens)) => tokens.verify(credential, now).await,
+            (false, keys, Some(tokens)) => {
+                let caller = tokens.verify(credential, now).await?;
+                refuse_names_of_keys(caller, keys.as_ref())
+            }
             _ => Err(ApiError::CredentialRefused),
         }
+    }
+}
+
+/// A token whose subject is spelled like a key's name would share the key's folders.
+fn refuse_names_of_keys(caller: Caller, keys: Option<&ApiKeys>) -> Result<Caller, ApiError> {
+    match (caller.subject(), keys) {
+        (Some(subject), Some(keys)) if keys.names().contains(subject) => {
+            Err(refused(TokenError::ReservedSubject))
+        }
+        _ => Ok(caller),
     }
 }
 
@@ -123,7 +136,12 @@ impl VerifiedToken {
 
 /// The operator is told why; the caller only that it is not accepted, or that it is time for a new one.
 fn refused(error: TokenError) -> ApiError {
-    tracing::debug!(%error, "a token was refused");
+    if error == TokenError::ReservedSubject {
+        // Nobody gets such a token by accident or by waiting: an issuer lets users choose who they are.
+        tracing::warn!(%error, "a token was refused");
+    } else {
+        tracing::debug!(%error, "a token was refused");
+    }
     match error {
         TokenError::Expired => ApiError::TokenExpired,
         _ => ApiError::CredentialRefused,

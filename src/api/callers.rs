@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::ApiError;
-use super::extract::{ApiJson, ApiPath, RequestId};
+use super::extract::{ApiJson, ApiPath, Meter, RequestId};
 use super::uploads::by;
 use crate::auth::{Action, Caller};
 use crate::ledger::SettledBy;
@@ -16,11 +16,13 @@ use crate::state::AppState;
 pub(super) async fn erase(
     State(app): State<AppState>,
     caller: Caller,
+    meter: Meter,
     ApiPath(subject): ApiPath<String>,
     request_id: RequestId,
 ) -> Result<ApiJson<Erasure>, ApiError> {
     caller.may(Action::Administer)?;
     let profiles = Arc::clone(&app.profiles());
+    meter.charge(&app, app.settling().calls_to_erase(&subject, &profiles).await?)?;
     let by = by(SettledBy::Owner, &caller, &request_id);
     let erasure = app.settling().erase(&subject, &profiles, by).await?;
     match erasure.left() {

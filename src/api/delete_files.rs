@@ -13,15 +13,15 @@ use validator::Validate;
 
 use super::delete_uploadcare::{self, FilesResponse};
 use super::error::InvalidItem;
-use super::extract::{ApiBody, ApiJson, RequestId};
+use super::extract::{ApiBody, ApiJson, Meter, RequestId};
 use super::{ApiError, ownership};
 use crate::auth::{Action, Caller};
 use crate::delivery::uploadcare::FileId;
 use crate::delivery::{
     AssetAddress, DeliveryType, DeliveryUrl, DeliveryUrlError, NotAResourceType, OurDelivery, ResourceType,
 };
-use crate::providers::cloudinary::{BatchReport, DeleteResponse, Outcome};
-use crate::providers::uploadcare::{FileBatch, FileOutcome};
+use crate::providers::cloudinary::{AdminApi, BatchReport, DeleteResponse, Outcome};
+use crate::providers::uploadcare::{FileBatch, FileOutcome, RestApi};
 use crate::state::AppState;
 
 /// The most bytes of a body: 1,000 URLs of 1,000 characters.
@@ -88,14 +88,16 @@ struct UrlResult {
 pub(super) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
+    meter: Meter,
     request_id: RequestId,
     ApiBody(request): ApiBody<DeleteRequest, MAX_BODY_BYTES>,
 ) -> Result<ApiJson<DeleteFilesResponse>, ApiError> {
     caller.may(Action::Delete)?;
     let items = parse_items(request.urls, &app)?;
-    let assets = items.iter().filter_map(|item| item.target.asset().cloned());
-    let (owned, others) = ownership::split(&app, &caller, assets).await?;
-    let files = items.iter().filter_map(|item| item.target.file().cloned()).collect();
+    let assets: Vec<_> = items.iter().filter_map(|item| item.target.asset().cloned()).collect();
+    let files: Vec<_> = items.iter().filter_map(|item| item.target.file().cloned()).collect();
+    meter.charge(&app, AdminApi::calls_to_delete(&assets) + RestApi::calls_to_delete(&files))?;
+    let (owned, others) = ownership::split(&app, &caller, assets.into_iter()).await?;
     let (own_files, other_files) = ownership::split_files(&app, &caller, files).await?;
     let (mut reports, mut batches) = tokio::join!(
         app.cloudinary.admin.delete(&owned, TIME_LIMIT),

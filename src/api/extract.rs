@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use validator::Validate;
 
+use super::rate_limit::network_of;
 use super::{ApiError, StandingCell};
 use crate::auth::Caller;
 use crate::outermost::X_REQUEST_ID;
@@ -34,14 +35,61 @@ impl FromRequestParts<AppState> for Caller {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let caller = app.authentication.identify(&parts.headers, app.clock.now()).await;
         // Guessing credentials counts too, against the address it comes from.
-        if let Some(standing) = app.rate_limit.count(caller.as_ref().ok(), &parts.headers, peer) {
-            let admitted = standing.admit();
-            if let Some(cell) = parts.extensions.get::<StandingCell>() {
-                cell.set(standing);
-            }
-            admitted?;
-        }
+        let cell = parts.extensions.get::<StandingCell>().cloned().unwrap_or_default();
+        app.rate_limit.admit(caller.as_ref().ok(), &parts.headers, peer, &cell)?;
         caller
+    }
+}
+
+/// What the caller is charged for work beyond what every request may ask for.
+#[derive(Debug)]
+pub(super) struct Meter(StandingCell);
+
+impl Meter {
+    /// Charges a request that costs `price` in all, before any of its work is done.
+    pub(super) fn charge(&self, app: &AppState, price: usize) -> Result<(), ApiError> {
+        app.rate_limit.charge(&self.0, price)
+    }
+}
+
+impl FromRequestParts<AppState> for Meter {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get::<StandingCell>().cloned().unwrap_or_default()))
+    }
+}
+
+/// What a request for a signature comes with beside its caller: its id, what it is charged, and the address of a caller who
+/// has no name.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The request.
+    pub(super) request_id: RequestId,
+    /// What it is charged.
+    pub(super) meter: Meter,
+    address: Option<IpAddr>,
+}
+
+impl Origin {
+    /// What an anonymous caller is counted by; empty for a known one.
+    pub(super) fn address_of(&self, caller: &Caller) -> String {
+        match caller {
+            Caller::Known(_) => String::new(),
+            Caller::Anonymous => self.address.map_or_else(|| "unknown".to_owned(), network_of),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let address = app.rate_limit.address(&parts.headers, peer);
+        let meter = Meter::from_request_parts(parts, app).await?;
+        let request_id = RequestId::from_request_parts(parts, app).await?;
+        Ok(Self { request_id, meter, address })
     }
 }
 
@@ -212,7 +260,7 @@ impl FromRequestParts<AppState> for RequestId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Self::Rejection> {
-        // The outermost layer has put it there, whatever the client sent.
+        // The outermost layer has put it there: ours, with the client's behind it if it sent one.
         Ok(Self(parts.headers.get(X_REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static("-"))))
     }
 }

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use rand::random;
 use serde::Serialize;
 
-use super::extract::RequestId;
+use super::extract::Origin;
 use super::{ApiError, uploads};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
-use crate::ledger::{Entry, Event, Finding, Issue, QuotaUse, SettledBy, State};
+use crate::ledger::{Entry, Event, Finding, Issue, QuotaUse, Renewed, SettledBy, State};
 use crate::profiles::{DEFAULT_PROFILE, Grant, Profiles, Tracked, UploadId, UploadRequest};
 use crate::settling::By;
 use crate::state::AppState;
@@ -62,7 +62,12 @@ pub(super) fn grant(
 
 impl Granted {
     /// Has the ledger keep the grant, if the profile asks for that.
-    pub(super) async fn keep(self, app: &AppState, request_id: &RequestId) -> Result<Kept, ApiError> {
+    pub(super) async fn keep(
+        self,
+        app: &AppState,
+        caller: &Caller,
+        origin: &Origin,
+    ) -> Result<Kept, ApiError> {
         let Self { grant, tracked } = self;
         let Some((tracked, request)) = tracked else {
             return Ok(Kept { grant, upload_id: None, quota: None });
@@ -73,7 +78,8 @@ impl Granted {
             request: &request,
             issued_at: grant.issued_at,
             expires_at: grant.expires_at(),
-            request_id: request_id.as_str(),
+            request_id: origin.request_id.as_str(),
+            address: origin.address_of(caller),
         };
         let quotas = app.ledger.issue(issue).await;
         let quotas = quotas.map_err(|error| ApiError::of_issue(error, grant.issued_at))?;
@@ -88,9 +94,9 @@ pub(super) async fn keep_all(
     app: &AppState,
     caller: &Caller,
     granted: Vec<Granted>,
-    request_id: &RequestId,
+    origin: &Origin,
 ) -> Result<Vec<Kept>, ApiError> {
-    let keeping = granted.into_iter().map(|granted| granted.keep(app, request_id));
+    let keeping = granted.into_iter().map(|granted| granted.keep(app, caller, origin));
     let mut kept = Vec::new();
     let mut refused = None;
     for (index, outcome) in join_all(keeping).await.into_iter().enumerate() {
@@ -105,7 +111,7 @@ pub(super) async fn keep_all(
     let by = By {
         source: SettledBy::Owner,
         subject: caller.subject().unwrap_or_default(),
-        request_id: request_id.as_str(),
+        request_id: origin.request_id.as_str(),
     };
     for id in kept.into_iter().filter_map(|kept| kept.upload_id) {
         app.settling().settle(id, Finding::Unused, by).await?;
@@ -118,11 +124,11 @@ pub(super) async fn renew(
     app: &AppState,
     caller: &Caller,
     id: &str,
-    request_id: &RequestId,
+    origin: &Origin,
 ) -> Result<Kept, ApiError> {
     let entry = uploads::find(app, caller, id).await?;
     check_unused(&entry)?;
-    let grant = grant_again(app, caller, &entry)?;
+    let (grant, max_open) = grant_again(app, caller, &entry)?;
     let target = entry.target();
     let event = Event {
         at: grant.issued_at,
@@ -130,18 +136,21 @@ pub(super) async fn renew(
         upload_id: Some(entry.id),
         target: &target,
         detail: None,
-        request_id: request_id.as_str(),
+        request_id: origin.request_id.as_str(),
     };
-    if !app.ledger.renew(entry.id, grant.expires_at(), event).await? {
-        // It was used between the look and the change.
-        check_unused(&uploads::find(app, caller, id).await?)?;
-        return Err(ApiError::LedgerUnreachable);
+    match app.ledger.renew(&entry, grant.expires_at(), max_open, event).await? {
+        Renewed::Done => Ok(Kept { grant, upload_id: Some(entry.id), quota: None }),
+        Renewed::TooMany(exceeded) => Err(ApiError::of_open_grants(exceeded, grant.issued_at)),
+        Renewed::NoLongerUnused => {
+            // It was used between the look and the change.
+            check_unused(&uploads::find(app, caller, id).await?)?;
+            Err(ApiError::LedgerUnreachable)
+        }
     }
-    Ok(Kept { grant, upload_id: Some(entry.id), quota: None })
 }
 
-/// By the profile as it is now: what it would refuse today is not signed again.
-fn grant_again(app: &AppState, caller: &Caller, entry: &Entry) -> Result<Grant, ApiError> {
+/// By the profile as it is now: what it would refuse today is not signed again. Answers how many grants may be open, too.
+fn grant_again(app: &AppState, caller: &Caller, entry: &Entry) -> Result<(Grant, Option<u64>), ApiError> {
     let profiles = app.profiles();
     let profile = profiles.get(&entry.profile)?;
     let mut grant = profile.grant(caller, entry.request.clone(), app.clock.now())?;
@@ -152,7 +161,7 @@ fn grant_again(app: &AppState, caller: &Caller, entry: &Entry) -> Result<Grant, 
             && tracked.terms == entry.terms
     };
     match tracked {
-        Some(tracked) if is_the_same(&tracked) => Ok(grant),
+        Some(tracked) if is_the_same(&tracked) => Ok((grant, tracked.max_open)),
         _ => Err(ApiError::GrantOver("is of a profile that has changed since")),
     }
 }

@@ -11,11 +11,13 @@
 //! takes the one to the other.
 
 use std::io::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ApiError;
+use super::rate_limit::Bucket;
 use crate::config::RateLimitConfig;
 
 /// What a caller has left.
@@ -42,15 +44,25 @@ pub(super) struct Standing {
 
 /// Where a request's standing is left for its answer; empty for a request that is not counted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StandingCell(Arc<OnceLock<Standing>>);
+pub(crate) struct StandingCell(Arc<Mutex<Option<(Bucket, Standing)>>>);
 
 impl Policy {
-    pub(super) fn new(config: &RateLimitConfig) -> Self {
+    pub(super) fn new(config: RateLimitConfig) -> Self {
         let (per_minute, burst) = (config.per_minute.get(), config.burst.get());
         let text = format!("\"default\";q={burst};w={}", seconds_to_fill(burst, per_minute));
         // Digits and a constant are always a header value.
         let header = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"default\""));
         Self { per_minute, burst, header }
+    }
+
+    /// How many cells a bucket holds.
+    pub(super) const fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// How long a bucket takes to gain one cell.
+    pub(super) fn cell(&self) -> Duration {
+        Duration::from_mins(1) / self.per_minute
     }
 
     /// The standing of a caller who was heard and has `remaining` requests left.
@@ -92,17 +104,32 @@ impl Standing {
 }
 
 impl StandingCell {
-    /// Leaves `standing` for the answer; the first one stays.
-    pub(super) fn set(&self, standing: Standing) {
-        let _ = self.0.set(standing);
+    /// Leaves the standing of `bucket` for the answer.
+    pub(super) fn set(&self, bucket: Bucket, standing: Standing) {
+        *self.lock() = Some((bucket, standing));
+    }
+
+    /// Changes the standing, if the request was counted.
+    pub(super) fn update(
+        &self,
+        change: impl FnOnce(&Bucket, &mut Standing) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        match &mut *self.lock() {
+            Some((bucket, standing)) => change(bucket, standing),
+            None => Ok(()),
+        }
     }
 
     /// Writes both headers, if the request was counted.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        if let Some(standing) = self.0.get() {
+        if let Some((_, standing)) = &*self.lock() {
             headers.insert(RATELIMIT_POLICY, standing.policy.clone());
             headers.insert(RATELIMIT, standing.header());
         }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Bucket, Standing)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,7 +139,7 @@ mod tests {
 
     fn policy(per_minute: u32, burst: u32) -> Policy {
         let (per_minute, burst) = (per_minute.try_into().unwrap(), burst.try_into().unwrap());
-        Policy::new(&RateLimitConfig { per_minute, burst, trusted_proxy_hops: 0 })
+        Policy::new(RateLimitConfig { per_minute, burst })
     }
 
     #[test]

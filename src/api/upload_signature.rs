@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::extract::{ApiBody, ApiJson, ApiQuery, NoStoreJson, RequestId, breaks, true_or_false};
+use super::extract::{ApiBody, ApiJson, ApiQuery, NoStoreJson, Origin, breaks, true_or_false};
 use super::granting::{Granted, Kept, QuotaLine};
 use super::{ApiError, granting};
 use crate::auth::Caller;
@@ -91,12 +91,12 @@ struct ApprovedResponse {
 pub(super) async fn create(
     State(app): State<AppState>,
     caller: Caller,
-    request_id: RequestId,
+    origin: Origin,
     ApiQuery(query): ApiQuery<SignatureQuery>,
 ) -> Result<ApiJson<SignatureResponse>, ApiError> {
     let granted =
         granting::grant(&app, &app.profiles(), &caller, query.profile.as_deref(), query.request()?)?;
-    let kept = granted.keep(&app, &request_id).await?;
+    let kept = granted.keep(&app, &caller, &origin).await?;
     Ok(ApiJson(SignatureResponse::sign(kept, &app.cloudinary)))
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn create(
 pub(super) async fn create_from_body(
     State(app): State<AppState>,
     caller: Caller,
-    request_id: RequestId,
+    origin: Origin,
     ApiQuery(query): ApiQuery<ProfileQuery>,
     ApiBody(mut request): ApiBody<SignatureRequest, MAX_BODY_BYTES>,
 ) -> Result<Response, ApiError> {
@@ -112,19 +112,20 @@ pub(super) async fn create_from_body(
     let answer = |kept| SignatureResponse::sign(kept, &app.cloudinary);
     match (request.uploads.take(), request.params_to_sign.take(), request.upload_id.take()) {
         (None, None, None) => {
-            let kept = request.into_item().grant(&app, &app.profiles(), &caller)?.keep(&app, &request_id).await?;
+            let kept = request.into_item().grant(&app, &app.profiles(), &caller)?.keep(&app, &caller, &origin).await?;
             Ok(ApiJson(answer(kept)).into_response())
         }
         (Some(uploads), None, None) if request.is_otherwise_empty() => {
+            origin.meter.charge(&app, uploads.len())?;
             let granted = grant_many(&app, &caller, uploads)?;
-            let kept = granting::keep_all(&app, &caller, granted, &request_id).await?;
+            let kept = granting::keep_all(&app, &caller, granted, &origin).await?;
             Ok(ApiJson(kept.into_iter().map(answer).collect::<Vec<_>>()).into_response())
         }
         (None, Some(asked), None) if request.names_a_profile_at_most() => {
             approve(&app, &caller, request.profile.as_deref(), asked)
         }
         (None, None, Some(id)) if request.is_otherwise_empty() => {
-            let kept = granting::renew(&app, &caller, &id, &request_id).await?;
+            let kept = granting::renew(&app, &caller, &id, &origin).await?;
             Ok(ApiJson(answer(kept)).into_response())
         }
         _ => Err(ApiError::InvalidBody(

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use validator::Validate;
 
 use super::ApiError;
-use super::extract::{ApiBody, ApiJson, ApiPath, ApiQuery, RequestId, breaks};
+use super::extract::{ApiBody, ApiJson, ApiPath, ApiQuery, Meter, RequestId, breaks};
 use crate::auth::{Action, Caller};
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
 use crate::ledger::{Entry, Page, SettledBy, State as GrantState};
 use crate::profiles::{NotAnUploadId, UploadId};
+use crate::providers::cloudinary::AdminApi;
 use crate::settling::By;
 use crate::state::AppState;
 
@@ -128,11 +129,13 @@ pub(super) async fn confirm(
 pub(super) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
+    meter: Meter,
     ApiPath(id): ApiPath<String>,
     request_id: RequestId,
 ) -> Result<ApiJson<UploadResponse>, ApiError> {
     caller.may(Action::Delete)?;
     let mut entry = find(&app, &caller, &id).await?;
+    meter.charge(&app, AdminApi::calls_to_delete(&entry.addresses()))?;
     let settling = app.settling();
     let by = by(SettledBy::Owner, &caller, &request_id);
     if entry.state == GrantState::Issued {

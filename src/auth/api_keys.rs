@@ -15,7 +15,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{NotAScope, Scope, Subject};
+use super::{KEY_SUBJECT_PREFIX, NotAScope, Scope, Subject, folder_name};
 
 /// What every key begins with, so that scanners find a leaked one and it is never taken for a token.
 pub const KEY_PREFIX: &str = "cs_";
@@ -25,7 +25,10 @@ const LOOKUP_BYTES: usize = 8;
 
 /// Every key of the file.
 #[derive(Clone, Default)]
-pub struct ApiKeys(HashMap<[u8; LOOKUP_BYTES], Vec<StoredKey>>);
+pub struct ApiKeys {
+    keys: HashMap<[u8; LOOKUP_BYTES], Vec<StoredKey>>,
+    names: BTreeSet<String>,
+}
 
 #[derive(Clone)]
 struct StoredKey {
@@ -65,17 +68,27 @@ impl ApiKeys {
                 continue;
             }
             match parse_line(line) {
-                Ok(key) => keys.0.entry(lookup(&key.sha256)).or_default().push(key),
+                Ok(key) => keys.add(key),
                 Err(why) => errors.push(BadKeyLine { line: index + 1, why }),
             }
         }
         if errors.is_empty() { Ok(keys) } else { Err(errors) }
     }
 
+    fn add(&mut self, key: StoredKey) {
+        self.names.insert(folder_name(&key.subject.name).to_owned());
+        self.keys.entry(lookup(&key.sha256)).or_default().push(key);
+    }
+
+    /// The names of the keys, as the file spells them.
+    pub const fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
     /// Whose key this is.
     pub fn find(&self, key: &str) -> Option<&Arc<Subject>> {
         let sha256: [u8; 32] = Sha256::digest(key).into();
-        let candidates = self.0.get(&lookup(&sha256))?;
+        let candidates = self.keys.get(&lookup(&sha256))?;
         candidates.iter().find(|stored| stored.sha256.ct_eq(&sha256).into()).map(|stored| &stored.subject)
     }
 }
@@ -83,7 +96,7 @@ impl ApiKeys {
 /// How many keys there are; what they hash to is nobody's business.
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKeys({})", self.0.values().map(Vec::len).sum::<usize>())
+        write!(f, "ApiKeys({})", self.keys.values().map(Vec::len).sum::<usize>())
     }
 }
 
@@ -105,7 +118,10 @@ fn parse_line(line: &str) -> Result<StoredKey, BadKey> {
     let mut sha256 = [0; 32];
     hex::decode_to_slice(hash, &mut sha256).map_err(|_source| BadKey::Hash)?;
     let scopes = scopes.split(',').map(str::parse::<Scope>).collect::<Result<BTreeSet<_>, _>>()?;
-    Ok(StoredKey { sha256, subject: Arc::new(Subject { name: name.to_owned(), scopes }) })
+    Ok(StoredKey {
+        sha256,
+        subject: Arc::new(Subject { name: format!("{KEY_SUBJECT_PREFIX}{name}"), scopes }),
+    })
 }
 
 #[cfg(test)]
@@ -124,7 +140,7 @@ mod tests {
             line("app", "cs_new", "delete,upload:kyc"),
         ];
         let keys = ApiKeys::parse(&text.concat()).unwrap();
-        assert_eq!(keys.find("cs_old").unwrap().name, "app");
+        assert_eq!(keys.find("cs_old").unwrap().name, "key:app");
         assert_eq!(keys.find("cs_new").unwrap().scopes.len(), 2);
         for wrong in ["", "cs_", "cs_ol", "cs_old ", "CS_OLD"] {
             assert!(keys.find(wrong).is_none(), "{wrong}");

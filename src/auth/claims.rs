@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::{Scope, Subject, TokenError, TokenRules, VerifiedToken};
+use super::visible::can_be_seen;
+use super::{KEY_SUBJECT_PREFIX, Scope, Subject, TokenError, TokenRules, VerifiedToken};
 use crate::clock::UnixSeconds;
 
 /// How far the issuer's clock may differ from ours, in seconds.
@@ -60,7 +61,10 @@ impl Claims<'_> {
         }
         let scopes = self.scopes();
         let name = self.sub.filter(|name| (1..=MAX_SUBJECT_BYTES).contains(&name.len()));
-        let name = name.filter(|name| !name.chars().any(char::is_control)).ok_or(TokenError::Subject)?;
+        let name = name.filter(|name| name.chars().all(can_be_seen)).ok_or(TokenError::Subject)?;
+        if name.starts_with(KEY_SUBJECT_PREFIX) {
+            return Err(TokenError::ReservedSubject);
+        }
         Ok(VerifiedToken { subject: Arc::new(Subject { name, scopes }), expires_at })
     }
 

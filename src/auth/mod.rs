@@ -3,6 +3,7 @@
 mod api_keys;
 mod claims;
 mod tokens;
+mod visible;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +12,9 @@ use std::sync::Arc;
 
 pub use api_keys::{ApiKeys, BadKeyLine, KEY_PREFIX};
 pub use tokens::{KeyError, KeySet, PinnedKey, TokenError, TokenRules, UnverifiedToken, VerifiedToken};
+
+/// What the name of a caller with an API key begins with; no token's subject may.
+pub const KEY_SUBJECT_PREFIX: &str = "key:";
 
 /// Who asks for a signature, a download or a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +25,10 @@ pub enum Caller {
     Known(Arc<Subject>),
 }
 
-/// Somebody known: an API key's name or a token's subject, and what they may do.
+/// Somebody known, and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The name, exactly as the proof spells it; never empty.
+    /// `key:NAME` for an API key; for a token its subject, exactly as it is spelled. Never empty.
     pub name: String,
     /// What they may do.
     pub scopes: BTreeSet<Scope>,
@@ -80,6 +84,11 @@ impl Subject {
     fn is_admin(&self) -> bool {
         self.has_scope("admin")
     }
+}
+
+/// The name that stands for a caller in folders: an API key's is its own, without the prefix.
+pub fn folder_name(subject: &str) -> &str {
+    subject.strip_prefix(KEY_SUBJECT_PREFIX).unwrap_or(subject)
 }
 
 /// What a caller may do with stored assets.

@@ -1,7 +1,7 @@
 //! JSON Web Tokens: whose, for whom, until when, and what they allow.
 //!
-//! Rules (RFC 8725): a key is used with the one algorithm it is pinned to, whatever the token's header says; `crit` and
-//! foreign `typ` are refused; `exp` must be there; `nbf`, `iss` and `aud` are held against the configuration. Time comes
+//! Rules (RFC 8725): a key is used with the one algorithm it is pinned to, whatever the token's header says; `crit` and `b64`,
+//! whatever their values, and foreign `typ` are refused; `exp` must be there; `nbf`, `iss` and `aud` are held against the configuration. Time comes
 //! in as an argument.
 
 use std::borrow::Cow;
@@ -15,8 +15,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use sha2::Sha256;
 
 use super::Subject;
@@ -73,7 +73,7 @@ pub enum TokenError {
     /// Another algorithm than the key is pinned to.
     #[error("the token names an algorithm that its key is not for")]
     Algorithm,
-    /// `crit`, or a `typ` of something else.
+    /// `crit`, `b64`, or a `typ` of something else.
     #[error("the token's header asks for what is not supported")]
     Header,
     /// A key that is not there.
@@ -94,9 +94,16 @@ pub enum TokenError {
     /// Another audience.
     #[error("the token is for another audience")]
     Audience,
-    /// No `sub`, or one that cannot be a name.
-    #[error("the token names no subject")]
+    /// No `sub`, or one that cannot be a name: too long, or with characters that are not to be seen.
+    #[error(
+        "the token's `sub` is missing, longer than 255 bytes, or has control, invisible or unassigned characters"
+    )]
     Subject,
+    /// A `sub` that names an API key.
+    #[error(
+        "the token's `sub` is reserved for API keys: it begins with `key:`, or is the name of a configured key"
+    )]
+    ReservedSubject,
 }
 
 /// A key that cannot be used.
@@ -224,7 +231,17 @@ struct Header<'a> {
     #[serde(borrow)]
     typ: Option<Cow<'a, str>>,
     kid: Option<String>,
-    crit: Option<IgnoredAny>,
+    /// Extensions that must be understood (RFC 7515 §4.1.11): we know none, so that even an empty or null one is refused.
+    #[serde(default, deserialize_with = "is_present")]
+    crit: bool,
+    /// Whether the payload is encoded (RFC 7797): a token is signed as we read it, or not read at all.
+    #[serde(default, deserialize_with = "is_present")]
+    b64: bool,
+}
+
+/// True for a member that is there, whatever its value: `null` is one.
+fn is_present<'de, D: Deserializer<'de>>(member: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(member).map(|_| true)
 }
 
 impl<'a> UnverifiedToken<'a> {
@@ -236,12 +253,12 @@ impl<'a> UnverifiedToken<'a> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Unreadable)?;
         let (header, claims) = message.split_once('.').ok_or(TokenError::Unreadable)?;
         let header = decoded(header)?;
-        let Header { alg: algorithm, typ, kid, crit } =
+        let Header { alg: algorithm, typ, kid, crit, b64 } =
             serde_json::from_slice(&header).map_err(unreadable)?;
         let is_a_token = typ.is_none_or(|typ| {
             ["jwt", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
         });
-        if !is_a_token || crit.is_some() {
+        if !is_a_token || crit || b64 {
             return Err(TokenError::Header);
         }
         Ok(Self { message, claims, signature, algorithm, kid })

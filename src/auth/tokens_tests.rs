@@ -77,7 +77,12 @@ fn every_claim_that_does_not_hold_is_refused() {
         ("sub", Value::Null, TokenError::Subject),
         ("sub", json!(""), TokenError::Subject),
         ("sub", json!("a\nb"), TokenError::Subject),
-        ("sub", json!("x".repeat(300)), TokenError::Subject),
+        ("sub", json!("x".repeat(256)), TokenError::Subject),
+        ("sub", json!("ann\u{200b}"), TokenError::Subject),
+        ("sub", json!("\u{202e}nna"), TokenError::Subject),
+        ("sub", json!("ann\u{378}"), TokenError::Subject),
+        ("sub", json!("key:web-shop"), TokenError::ReservedSubject),
+        ("sub", json!("key:"), TokenError::ReservedSubject),
     ] {
         assert_eq!(verify(&with(name, value.clone())), Err(expected), "{name}={value}");
     }
@@ -165,6 +170,23 @@ fn headers_that_ask_for_more_are_refused() {
     assert_eq!(verify_with(&key(), &with_typ("dpop+jwt"), &rules), Err(TokenError::Header));
     let critical = Header { crit: Some(vec!["exp".to_owned()]), ..Header::new(Algorithm::HS256) };
     assert_eq!(verify_with(&key(), &token(&critical, &claims()), &rules), Err(TokenError::Header));
+    for member in [
+        r#""crit":null"#,
+        r#""crit":[]"#,
+        r#""crit":["b64"]"#,
+        r#""crit":"exp""#,
+        r#""b64":false"#,
+        r#""b64":true"#,
+        r#""b64":null"#,
+    ] {
+        let header = format!(r#"{{"alg":"HS256","typ":"JWT",{member}}}"#);
+        let message =
+            format!("{}.{}", base64_url(header.as_bytes()), base64_url(claims().to_string().as_bytes()));
+        let secret = EncodingKey::from_secret(SECRET.as_bytes());
+        let signature = crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
+        let token = format!("{message}.{signature}");
+        assert_eq!(verify_with(&key(), &token, &rules), Err(TokenError::Header), "{member}");
+    }
     for text in ["", "a", "a.b.c", "..", &"x".repeat(10_000)] {
         assert_eq!(verify_with(&key(), text, &rules), Err(TokenError::Unreadable));
     }

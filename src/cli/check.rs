@@ -1,5 +1,8 @@
 //! `countersign check`: what the configuration says, where each value comes from, and whether the provider agrees.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use anstyle::{AnsiColor, Style};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
@@ -7,7 +10,9 @@ use clap::{ArgMatches, Args};
 use super::output::Output;
 use super::{Answer, profile, runtime};
 use crate::clock::Clock;
-use crate::config::{AuthConfig, CloudinaryAccount, Config, DotEnv, LedgerConfig, ServeArgs};
+use crate::config::{
+    AuthConfig, CloudinaryAccount, Config, DotEnv, KeySubjects, LedgerConfig, RateLimitConfig, ServeArgs,
+};
 use crate::ledger::Ledger;
 use crate::profiles::{Profile, Profiles};
 use crate::providers::cloudinary::{AdminApi, CallError};
@@ -53,6 +58,7 @@ pub(super) fn run(command: &CheckCommand, sources: &Sources<'_>) -> anyhow::Resu
         answer &= ask(&config.cloudinary, &mut output)?;
         if profiles.need_the_ledger() {
             answer &= ask_the_ledger(&config.ledger, &mut output)?;
+            answer &= ask_for_ambiguous_subjects(&config.ledger, &mut output)?;
         }
     }
     output.finish()?;
@@ -93,6 +99,9 @@ fn show(
         ("callers", callers(&config.auth), sources.first(&["auth"])),
         ("profiles", names.join(", "), sources.first(&["profiles_file"])),
         ("ledger", ledger(config, profiles), sources.first(&["database_url", "database_url_file"])),
+        ("rate limit", rate_limit(config.rate_limit), sources.first(&["rate_limit"])),
+        ("sweep's budget", budget(config.admin_api_budget), sources.first(&["admin_api_budget"])),
+        ("ledger retention", retention(config.ledger_retention), sources.first(&["ledger_retention"])),
         ("notifications", notifications(config), sources.first(&["public_url"])),
     ];
     for (name, value, source) in rows {
@@ -114,6 +123,26 @@ fn ledger(config: &Config, profiles: &Profiles) -> String {
         return format!("{}, not opened: no profile needs it", config.ledger.shown());
     }
     format!("{}, for {}", config.ledger.shown(), kept.join(", "))
+}
+
+/// How often one caller may call.
+fn rate_limit(limit: Option<RateLimitConfig>) -> String {
+    limit.map_or_else(
+        || "off".to_owned(),
+        |RateLimitConfig { per_minute, burst }| {
+            format!("{per_minute} a minute, {burst} at once, for each caller")
+        },
+    )
+}
+
+/// How many calls the sweep may make.
+fn budget(calls: Option<NonZeroU32>) -> String {
+    calls.map_or_else(|| "off".to_owned(), |calls| format!("{calls} Admin API calls an hour"))
+}
+
+/// How long what is of no file is kept.
+fn retention(time: Option<Duration>) -> String {
+    time.map_or_else(|| "off".to_owned(), |time| format!("{} days", time.as_secs() / (24 * 3_600)))
 }
 
 /// Where the provider tells of uploads.
@@ -195,6 +224,19 @@ fn ask_the_ledger(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<
     let line = output.paint(colour.on_default(), &line);
     output.line(format!("{name}{line}"))?;
     Ok(answer)
+}
+
+/// Which rows of the ledger may be an API key's or a token's, in one line if there are any.
+fn ask_for_ambiguous_subjects(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<Answer> {
+    let KeySubjects::Refuse(names) = &config.keys else { return Ok(Answer::Yes) };
+    // A ledger that has no tables yet has no rows either; one that does not answer was named above.
+    let asked = runtime()?.block_on(async { Ledger::new(config)?.ambiguous_subjects(names).await });
+    let Some(found) = asked.ok().filter(|found| !found.is_empty()) else { return Ok(Answer::Yes) };
+    let name = output.paint(Style::new().bold(), &format!("{:<19}", "ambiguous subjects"));
+    let line = format!("{}: run `countersign migrate-subjects`", found.join(", "));
+    let line = output.paint(AnsiColor::Red.on_default(), &line);
+    output.line(format!("{name}{line}"))?;
+    Ok(Answer::No)
 }
 
 /// What a refusal means for the configuration.

@@ -9,6 +9,7 @@ mod emulator;
 mod explain;
 mod inspect_url;
 mod lines;
+mod migrate_subjects;
 mod moments;
 mod output;
 mod profile;
@@ -62,6 +63,8 @@ enum Command {
     Sweep(Box<sweep::SweepCommand>),
     /// Print who did what to which upload, when
     Audit(Box<audit::AuditCommand>),
+    /// Give rows that the ledger has of API keys under their bare names to the keys
+    MigrateSubjects(Box<migrate_subjects::MigrateSubjectsCommand>),
     /// Make keys for callers
     ApiKey(api_key::ApiKeyCommand),
     /// Print a shell's completion script
@@ -130,6 +133,7 @@ fn perform(matches: &ArgMatches, dot_env: &DotEnv) -> anyhow::Result<Answer> {
         Command::Profile(command) => profile::run(&command),
         Command::Sweep(command) => sweep::run(&command),
         Command::Audit(command) => audit::run(&command),
+        Command::MigrateSubjects(command) => migrate_subjects::run(&command),
         Command::ApiKey(command) => api_key::run(&command),
         Command::Completions(command) => shell::completions(&command, Cli::command()),
         Command::Man(command) => shell::man(&command, Cli::command()),

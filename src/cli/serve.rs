@@ -7,13 +7,16 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{emulator, profile, reload, runtime, shutdown, sweep};
+use super::{Usage, emulator, profile, reload, runtime, shutdown, sweep};
 use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{CloudinaryAccount, Config, EmulatorConfig, ServeArgs, UploadcareAccount};
-use crate::ledger::Ledger;
+use crate::config::{
+    CloudinaryAccount, Config, EmulatorConfig, KeySubjects, LedgerConfig, ServeArgs, UploadcareAccount,
+};
+use crate::ledger::{Ledger, LedgerError};
 use crate::profiles::Profiles;
+use crate::providers::CallBudget;
 use crate::state::{AppSettings, AppState};
 use crate::telemetry;
 
@@ -29,6 +32,8 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
 
 async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let hangups = reload::hangups()?;
+    let ledger = Ledger::new(&config.ledger)?;
+    refuse_ambiguous_subjects(&config.ledger, &ledger, &profiles).await?;
     let listener = listen(config.listen).await?;
     let address = listener.local_addr()?;
     let mut account = config.cloudinary;
@@ -43,9 +48,9 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         uploadcare,
         emulated: beside.is_some(),
         authentication: Authentication::new(config.auth)?,
-        rate_limit: RateLimit::new(config.rate_limit),
+        rate_limit: RateLimit::new(config.rate_limit, config.trusted_proxy_hops),
         profiles,
-        ledger: Ledger::new(&config.ledger)?,
+        ledger,
         // The emulator on this machine reaches us where everybody does.
         public_url: config.public_url.or_else(|| beside.is_some().then(|| format!("http://{address}"))),
         clock: Clock::system(),
@@ -54,7 +59,12 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         reload::warn_of_short_lifetimes(&state.profiles());
     }
     tokio::spawn(reload::at_each(hangups, config.profiles, state.clone()));
-    tokio::spawn(sweep::keep_sweeping(state.clone(), config.sweep_every));
+    let schedule = sweep::Schedule {
+        every: config.sweep_every,
+        budget: config.admin_api_budget.map(CallBudget::new),
+        retention: config.ledger_retention,
+    };
+    tokio::spawn(sweep::keep_sweeping(state.clone(), schedule));
     let ledger = state.ledger.clone();
     tracing::info!(
         cloud = state.cloudinary.cloud,
@@ -64,6 +74,20 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     ledger.close().await;
     if let Some(beside) = beside {
         beside.stop().await;
+    }
+    Ok(())
+}
+
+/// Stops the start where nobody can tell whether rows are an API key's or a token's. A ledger that does not answer now is
+/// asked again before it is used.
+async fn refuse_ambiguous_subjects(
+    config: &LedgerConfig,
+    ledger: &Ledger,
+    profiles: &Profiles,
+) -> anyhow::Result<()> {
+    let may_be_ambiguous = matches!(config.keys, KeySubjects::Refuse(_)) && profiles.need_the_ledger();
+    if may_be_ambiguous && let Err(error @ LedgerError::AmbiguousSubjects(_)) = ledger.open().await {
+        return Err(Usage(error.to_string()).into());
     }
     Ok(())
 }

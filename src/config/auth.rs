@@ -19,9 +19,8 @@ pub(super) struct AuthArgs {
     /// Who may call: none (everybody), api-key, jwt, or api-key,jwt [default: none, on loopback only]
     #[arg(long, env = "AUTH", value_name = "HOW")]
     auth: Option<String>,
-    /// File of API keys: lines NAME SHA256-HEX SCOPE[,SCOPE…], made by `countersign api-key new NAME`
-    #[arg(long, env = "API_KEYS_FILE", value_name = "FILE")]
-    api_keys_file: Option<String>,
+    #[command(flatten)]
+    api_keys: ApiKeysArgs,
     /// Secret that signs tokens with HS256
     #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
@@ -43,6 +42,14 @@ pub(super) struct AuthArgs {
     /// The algorithm of JWT_PUBLIC_KEY: RS256, PS256, ES256, ES384 or EdDSA
     #[arg(long, env = "JWT_ALGORITHMS", value_name = "ALGORITHM")]
     jwt_algorithms: Option<String>,
+}
+
+/// Where API keys are, as flags and variables name it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ApiKeysArgs {
+    /// File of API keys: lines NAME SHA256-HEX SCOPE[,SCOPE…], made by `countersign api-key new NAME`
+    #[arg(long, env = "API_KEYS_FILE", value_name = "FILE")]
+    api_keys_file: Option<String>,
 }
 
 /// Authentication, checked.
@@ -100,7 +107,7 @@ impl AuthArgs {
                 }
             }
         }
-        let api_keys = keys.then(|| self.api_keys(problems)).flatten();
+        let api_keys = keys.then(|| self.api_keys.read(problems)).flatten();
         let tokens = tokens.then(|| self.tokens(problems)).flatten();
         AuthConfig::Required { api_keys, tokens }
     }
@@ -108,7 +115,7 @@ impl AuthArgs {
     /// Keys without AUTH would look like protection and be none.
     fn refuse_settings_without_auth(&self, problems: &mut Problems) {
         for (name, value, way) in [
-            ("API_KEYS_FILE", &self.api_keys_file, "api-key"),
+            ("API_KEYS_FILE", &self.api_keys.api_keys_file, "api-key"),
             ("JWT_SECRET", &self.jwt_secret, "jwt"),
             ("JWT_SECRET_FILE", &self.jwt_secret_file, "jwt"),
             ("JWKS_URL", &self.jwks_url, "jwt"),
@@ -117,27 +124,6 @@ impl AuthArgs {
             if present(value.as_deref()).is_some() {
                 problems
                     .add(name, format_args!("is set, but nobody is authenticated: set AUTH={way} as well"));
-            }
-        }
-    }
-
-    fn api_keys(&self, problems: &mut Problems) -> Option<ApiKeys> {
-        let Some(path) = present(self.api_keys_file.as_deref()) else {
-            problems.add(
-                "API_KEYS_FILE",
-                "is not set, and AUTH=api-key needs it: `countersign api-key new NAME` makes its lines",
-            );
-            return None;
-        };
-        let text = std::fs::read_to_string(Path::new(path))
-            .map_err(|error| format!("the file `{path}` cannot be read: {error}"));
-        match ApiKeys::parse(&problems.take("API_KEYS_FILE", text)?) {
-            Ok(keys) => Some(keys),
-            Err(lines) => {
-                for line in lines {
-                    problems.add("API_KEYS_FILE", line);
-                }
-                None
             }
         }
     }
@@ -216,6 +202,30 @@ impl AuthArgs {
         problems
             .take("JWT_PUBLIC_KEY", PinnedKey::from_pem(pem.as_bytes(), algorithm))
             .map(TokenKeyConfig::Pinned)
+    }
+}
+
+impl ApiKeysArgs {
+    /// Reads the file, which must be named.
+    pub fn read(&self, problems: &mut Problems) -> Option<ApiKeys> {
+        let Some(path) = present(self.api_keys_file.as_deref()) else {
+            problems.add(
+                "API_KEYS_FILE",
+                "is not set: name the file of the API keys, whose lines `countersign api-key new NAME` makes",
+            );
+            return None;
+        };
+        let text = std::fs::read_to_string(Path::new(path))
+            .map_err(|error| format!("the file `{path}` cannot be read: {error}"));
+        match ApiKeys::parse(&problems.take("API_KEYS_FILE", text)?) {
+            Ok(keys) => Some(keys),
+            Err(lines) => {
+                for line in lines {
+                    problems.add("API_KEYS_FILE", line);
+                }
+                None
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where the ledger is, how often it is swept, and where the provider can reach us.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,13 +9,23 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::cloudinary::secret_or_file;
-use super::{NotA, Problems, present};
+use super::{AuthConfig, NotA, Problems, present};
 
 /// Where the ledger is where nothing else is said: a file in the working directory.
 const DEFAULT_URL: &str = "sqlite://countersign.db";
 
 /// How often the provider is asked what became of grants, in minutes.
 const DEFAULT_SWEEP_MINUTES: u64 = 5;
+
+/// How long what is of no file is kept, in days.
+const DEFAULT_RETENTION_DAYS: u32 = 400;
+
+/// How many calls the sweep may make in an hour: plans allow 500 and more.
+const DEFAULT_BUDGET: &str = "400/h";
+/// Fewer would not do to look up grants of all three delivery types.
+const LEAST_BUDGET: u32 = 10;
+/// What it takes to remember a budget's calls must stay small.
+const MOST_BUDGET: u32 = 1_000_000;
 
 /// The ledger's address, as flags and variables name it.
 #[derive(Args, Clone, Debug, Default)]
@@ -38,6 +50,36 @@ pub(super) struct SettlingArgs {
     /// How often the provider is asked about grants that ran out, such as 5m, or off [default: 5m]
     #[arg(long, env = "SWEEP_EVERY", value_name = "TIME")]
     sweep_every: Option<String>,
+    #[command(flatten)]
+    budget: BudgetArgs,
+    /// How long rows whose file is gone and lines of the audit are kept, such as 400d, or off; the owner of a file that is
+    /// there is never forgotten [default: 400d]
+    #[arg(long, env = "LEDGER_RETENTION", value_name = "TIME")]
+    ledger_retention: Option<String>,
+}
+
+/// How many calls the sweep may make, as flags and variables name it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BudgetArgs {
+    /// How many calls of the provider's Admin API the sweep may make, such as 400/h, or off [default: 400/h]
+    #[arg(long, env = "ADMIN_API_BUDGET", value_name = "CALLS")]
+    admin_api_budget: Option<String>,
+}
+
+impl BudgetArgs {
+    /// The most calls in an hour; `None` for as many as it takes.
+    pub fn check(&self, problems: &mut Problems) -> Option<NonZeroU32> {
+        let text = present(self.admin_api_budget.as_deref()).unwrap_or(DEFAULT_BUDGET);
+        if text == "off" {
+            return None;
+        }
+        let calls = text
+            .strip_suffix("/h")
+            .and_then(|digits| digits.parse::<NonZeroU32>().ok())
+            .filter(|calls| (LEAST_BUDGET..=MOST_BUDGET).contains(&calls.get()));
+        let refusal = || NotA { found: text.to_owned(), expected: "10/h to 1000000/h, or off" };
+        problems.take("ADMIN_API_BUDGET", calls.ok_or_else(refusal))
+    }
 }
 
 /// Where the ledger is.
@@ -45,16 +87,44 @@ pub(super) struct SettlingArgs {
 pub struct LedgerConfig {
     /// `sqlite://…` or `postgres://…`, with its password.
     pub url: SecretString,
+    /// What happens to rows of API keys under their bare names.
+    pub keys: KeySubjects,
+}
+
+/// What happens to rows of API keys under their bare names when the ledger is opened. The names are those of the keys.
+#[derive(Clone, Debug, Default)]
+pub enum KeySubjects {
+    /// Nothing.
+    #[default]
+    Leave,
+    /// Once in the ledger's life they are renamed: only keys can have made them.
+    Rename(BTreeSet<String>),
+    /// The ledger is not used: tokens may have made them.
+    Refuse(BTreeSet<String>),
 }
 
 impl LedgerConfig {
     /// A ledger at `url`.
     pub fn at(url: impl Into<SecretString>) -> Self {
-        Self { url: url.into() }
+        Self { url: url.into(), keys: KeySubjects::Leave }
     }
 }
 
 impl LedgerConfig {
+    /// The same for callers who prove who they are as `auth` says.
+    pub(super) fn for_callers(self, auth: &AuthConfig) -> Self {
+        let keys = match auth {
+            AuthConfig::Required { api_keys: Some(keys), tokens: None } => {
+                KeySubjects::Rename(keys.names().clone())
+            }
+            AuthConfig::Required { api_keys: Some(keys), tokens: Some(_) } => {
+                KeySubjects::Refuse(keys.names().clone())
+            }
+            AuthConfig::Required { api_keys: None, .. } | AuthConfig::Off { .. } => KeySubjects::Leave,
+        };
+        Self { keys, ..self }
+    }
+
     /// The address without its password, for people.
     pub fn shown(&self) -> String {
         let text = self.url.expose_secret();
@@ -86,7 +156,7 @@ impl LedgerArgs {
         if let Err(why) = check_url(url.expose_secret()) {
             problems.add("DATABASE_URL", why);
         }
-        LedgerConfig { url }
+        LedgerConfig::at(url)
     }
 }
 
@@ -121,6 +191,24 @@ impl SettlingArgs {
             expected: "where the provider reaches this server, such as https://sign.example.com",
         };
         problems.take("PUBLIC_URL", url.ok_or_else(refusal))
+    }
+
+    pub(super) fn check_budget(&self, problems: &mut Problems) -> Option<NonZeroU32> {
+        self.budget.check(problems)
+    }
+
+    /// How long rows are kept; `None` for ever.
+    pub(super) fn check_retention(&self, problems: &mut Problems) -> Option<Duration> {
+        let days = match present(self.ledger_retention.as_deref()) {
+            None => Ok(DEFAULT_RETENTION_DAYS),
+            Some("off") => return None,
+            Some(text) => text
+                .strip_suffix('d')
+                .and_then(|digits| digits.parse().ok())
+                .filter(|days| (1..=36_500).contains(days))
+                .ok_or_else(|| NotA { found: text.to_owned(), expected: "1d to 36500d, or off" }),
+        };
+        problems.take("LEDGER_RETENTION", days).map(|days| Duration::from_hours(24) * days)
     }
 
     /// The pause between two sweeps; `None` for none at all.

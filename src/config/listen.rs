@@ -21,7 +21,8 @@ pub(super) struct ListenArgs {
     /// How many proxies in front add to X-Forwarded-For and are ours [default: 0]
     #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "NUMBER")]
     trusted_proxy_hops: Option<String>,
-    /// How often one caller may sign, link and delete, or off [default: 300/min burst 100]
+    /// How often one caller may sign, link and delete, or off: every request costs one, each further signature or link
+    /// one more, a deletion one for each provider call; never more than the burst [default: 300/min burst 100]
     #[arg(long, env = "RATE_LIMIT", value_name = "LIMIT")]
     rate_limit: Option<String>,
     /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
@@ -36,8 +37,6 @@ pub struct RateLimitConfig {
     pub per_minute: NonZeroU32,
     /// How many at once.
     pub burst: NonZeroU32,
-    /// How many proxies in front are ours.
-    pub trusted_proxy_hops: usize,
 }
 
 impl ListenArgs {
@@ -58,9 +57,15 @@ impl ListenArgs {
     }
 
     pub(super) fn check_rate_limit(&self, problems: &mut Problems) -> Option<RateLimitConfig> {
+        let (per_minute, burst) =
+            problems.take("RATE_LIMIT", parse_rate_limit(self.rate_limit.as_deref()))??;
+        Some(RateLimitConfig { per_minute, burst })
+    }
+
+    pub(super) fn check_hops(&self, problems: &mut Problems) -> usize {
         let hops = problems.take("TRUSTED_PROXY_HOPS", parse_hops(self.trusted_proxy_hops.as_deref()));
-        let limit = problems.take("RATE_LIMIT", parse_rate_limit(self.rate_limit.as_deref()))??;
-        Some(RateLimitConfig { per_minute: limit.0, burst: limit.1, trusted_proxy_hops: hops? })
+        // A problem stops the start, so that this number counts nothing.
+        hops.unwrap_or(0)
     }
 
     pub(super) fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
@@ -92,6 +97,10 @@ fn parse_rate_limit(text: Option<&str>) -> Result<Option<(NonZeroU32, NonZeroU32
 
 /// An origin exactly as a browser would send it.
 fn parse_origin(text: &str) -> Result<HeaderValue, NotA> {
+    if text.contains('*') {
+        let expected = "an origin: wildcards would match nothing, so list every origin, comma-separated";
+        return Err(NotA { found: text.to_owned(), expected });
+    }
     let refusal = || NotA {
         found: text.to_owned(),
         expected: "an origin such as https://app.example.com (scheme, host and port; no path, no wildcard)",

@@ -15,6 +15,7 @@ mod uploadcare;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use axum::http::HeaderValue;
 use clap::Args;
 
 use auth::AuthArgs;
-pub use auth::{AuthConfig, TokenKeyConfig, TokensConfig};
+pub use auth::{ApiKeysArgs, AuthConfig, TokenKeyConfig, TokensConfig};
 pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, emulator_account};
 pub use cloudinary_url::CloudinaryUrlError;
 pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
@@ -30,7 +31,7 @@ pub use emulator::{
     EmulatorAllow, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKey, EmulatorKeyRole, EmulatorPreset,
 };
 use ledger::SettlingArgs;
-pub use ledger::{LedgerArgs, LedgerConfig};
+pub use ledger::{BudgetArgs, KeySubjects, LedgerArgs, LedgerConfig};
 use listen::ListenArgs;
 pub use listen::RateLimitConfig;
 pub use problems::Problems;
@@ -88,6 +89,8 @@ pub struct Config {
     pub cors_allowed_origins: Vec<HeaderValue>,
     /// How often one caller may call; `None` is as often as they like.
     pub rate_limit: Option<RateLimitConfig>,
+    /// How many proxies in front are ours.
+    pub trusted_proxy_hops: usize,
     /// How callers are authenticated.
     pub auth: AuthConfig,
     /// The account to sign for.
@@ -102,6 +105,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The pause between two sweeps of the ledger; `None` for none at all.
     pub sweep_every: Option<Duration>,
+    /// How many calls of the Admin API the sweep may make in an hour; `None` is as many as it takes.
+    pub admin_api_budget: Option<NonZeroU32>,
+    /// How long what is of no file is kept; `None` is for ever.
+    pub ledger_retention: Option<Duration>,
     /// Set when the emulator runs beside the service.
     pub emulator: Option<EmulatorConfig>,
     /// What is logged.
@@ -134,6 +141,7 @@ impl ServeArgs {
         let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
         let rate_limit = self.listen.check_rate_limit(&mut problems);
+        let trusted_proxy_hops = self.listen.check_hops(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
             Some(account) if self.emulator => account.held_against_emulator(emulator.as_ref(), &mut problems),
@@ -148,14 +156,17 @@ impl ServeArgs {
             _ => self.uploadcare.check(&mut problems),
         };
         let profiles = self.listen.profiles.read(&mut problems);
-        let ledger = self.ledger.check(&mut problems);
+        let ledger = self.ledger.check(&mut problems).for_callers(&auth);
         let public_url = self.settling.check_public_url(&mut problems);
         let sweep_every = self.settling.check_sweep(&mut problems);
+        let admin_api_budget = self.settling.check_budget(&mut problems);
+        let ledger_retention = self.settling.check_retention(&mut problems);
         let log = self.log.check(&mut problems);
         let config = listen.zip(cloudinary).zip(log).map(|((listen, cloudinary), log)| Config {
             listen,
             auth,
             rate_limit,
+            trusted_proxy_hops,
             cors_allowed_origins,
             cloudinary,
             uploadcare,
@@ -163,6 +174,8 @@ impl ServeArgs {
             ledger,
             public_url,
             sweep_every,
+            admin_api_budget,
+            ledger_retention,
             emulator: emulator.filter(|_| self.emulator),
             log,
         });

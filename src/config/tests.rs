@@ -45,7 +45,7 @@ fn all_problems_are_reported_at_once() {
     the configuration has problems:
       - HOST: `here` is not an IP address such as 127.0.0.1, 0.0.0.0 or ::1
       - PORT: `70000` is not a port number from 0 to 65535
-      - CORS_ALLOWED_ORIGINS: `*` is not an origin such as https://app.example.com (scheme, host and port; no path, no wildcard)
+      - CORS_ALLOWED_ORIGINS: `*` is not an origin: wildcards would match nothing, so list every origin, comma-separated
       - CORS_ALLOWED_ORIGINS: `https://a.example/x` is not an origin such as https://app.example.com (scheme, host and port; no path, no wildcard)
       - CLOUDINARY_URL: must begin with cloudinary:// — copy it from the console as it stands
       - LOG_FORMAT: `xml` is not a format: use text or json

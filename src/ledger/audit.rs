@@ -66,7 +66,7 @@ pub struct Event<'a> {
     pub target: &'a str,
     /// Why, or how it became known.
     pub detail: Option<&'a str>,
-    /// The HTTP request; empty for the sweep.
+    /// The HTTP request, as `OURS` or `OURS/THEIRS`; empty for the sweep.
     pub request_id: &'a str,
 }
 
@@ -94,8 +94,12 @@ pub struct AuditLine {
     /// Why, or under which profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The HTTP request.
+    /// The HTTP request, by our own id; empty for the sweep.
     pub request_id: String,
+    /// The same as the client called it in `X-Request-Id`: its word alone.
+    #[sqlx(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_request_id: Option<String>,
 }
 
 impl Ledger {
@@ -125,11 +129,23 @@ impl Ledger {
         const SELECT: &str = "SELECT at, event, subject, upload_id, target, detail, request_id FROM audit \
              WHERE at >= $1 AND (CAST($2 AS TEXT) IS NULL OR subject = $2) ORDER BY at, upload_id, event LIMIT $3";
         self.open().await?;
-        Ok(reading!(&self.database, |pool| sqlx::query_as(SELECT)
+        let lines: Vec<AuditLine> = reading!(&self.database, |pool| sqlx::query_as(SELECT)
             .bind(since.0)
             .bind(subject)
             .bind(i64::from(limit))
             .fetch_all(pool)
-            .await?))
+            .await?);
+        Ok(lines.into_iter().map(AuditLine::with_the_ids_apart).collect())
+    }
+}
+
+impl AuditLine {
+    /// A request is kept as `OURS/THEIRS` where the client had an id of its own.
+    fn with_the_ids_apart(mut self) -> Self {
+        if let Some((own, given)) = self.request_id.split_once('/') {
+            self.client_request_id = Some(given.to_owned());
+            self.request_id = own.to_owned();
+        }
+        self
     }
 }

@@ -1,6 +1,10 @@
 //! One ledger over two databases. SQL is written once; where the two spell a thing differently, [`Sql`] holds both
 //! spellings, and the macros below run one body on either pool.
 
+use std::fs::{OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +23,7 @@ use crate::config::LedgerConfig;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one thing may take, the wait for its connection included. A server that has gone without a word would else
 /// hold requests up until the kernel gives its connections up, a quarter of an hour later.
-const TIME_LIMIT: Duration = Duration::from_secs(8);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(8);
 /// How long all migrations may take.
 const MIGRATION_TIME_LIMIT: Duration = Duration::from_mins(1);
 /// Connections of one replica beside those of its batches. A database takes some hundred; replicas share them.
@@ -34,7 +38,7 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 #[derive(Clone, Debug)]
 pub(super) enum Database {
     /// A file. It takes one writer at a time, so that the writers queue here and not in the file's lock.
-    Sqlite { read: SqlitePool, write: Arc<Held<Sqlite>> },
+    Sqlite { file: Arc<Path>, read: SqlitePool, write: Arc<Held<Sqlite>> },
     /// A server, shared between replicas.
     Postgres { pool: PgPool, batches: [Arc<Held<Postgres>>; BATCHES] },
 }
@@ -105,7 +109,14 @@ macro_rules! reading {
 /// Runs `$body` in a transaction that may write, and commits it unless it fails. `$sql` picks a spelling.
 macro_rules! writing {
     ($database:expr, |$transaction:ident, $sql:ident| $body:expr) => {
-        $crate::ledger::database::in_time(async {
+        $crate::ledger::database::writing!(
+            $crate::ledger::database::TIME_LIMIT,
+            $database,
+            |$transaction, $sql| $body
+        )
+    };
+    ($limit:expr, $database:expr, |$transaction:ident, $sql:ident| $body:expr) => {
+        $crate::ledger::database::within($limit, async {
             Ok(match $database {
                 $crate::ledger::database::Database::Sqlite { write, .. } => {
                     let $sql = |sql: $crate::ledger::database::Sql| sql.sqlite;
@@ -159,7 +170,15 @@ pub(super) use {batching, lock_rows, over_rows, reading, writing};
 
 /// Ends `work` that takes too long; its transaction is rolled back.
 pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
-    tokio::time::timeout(TIME_LIMIT, work).await.unwrap_or(Err(LedgerError::TimedOut))
+    within(TIME_LIMIT, work).await
+}
+
+/// The same with a limit of its own.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, LedgerError>>,
+) -> Result<T, LedgerError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(LedgerError::TimedOut))
 }
 
 impl Sql {
@@ -188,8 +207,8 @@ impl Database {
     }
 
     fn sqlite(options: SqliteConnectOptions) -> Self {
+        let file = Arc::from(options.get_filename());
         let options = options
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // An answered grant outlives the machine's power, not only the process.
             .synchronous(SqliteSynchronous::Full)
@@ -198,11 +217,24 @@ impl Database {
             .busy_timeout(BUSY_TIMEOUT);
         let write = Arc::new(Held::new(options.clone()));
         let read = SqlitePoolOptions::new().max_connections(4).acquire_timeout(ACQUIRE_TIMEOUT);
-        Self::Sqlite { read: read.connect_lazy_with(options), write }
+        Self::Sqlite { file, read: read.connect_lazy_with(options), write }
+    }
+
+    /// Makes the file, where there is none: for its owner alone, whatever the umask says. What `SQLite` puts beside it gets
+    /// the same permissions.
+    pub(super) fn make_file(&self) -> Result<(), LedgerError> {
+        let Self::Sqlite { file, .. } = self else { return Ok(()) };
+        let made = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+            Ok(made) => made.set_permissions(Permissions::from_mode(0o600)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        };
+        made.map_err(|source| LedgerError::File { file: file.display().to_string(), source })
     }
 
     /// Brings the tables up to date. Processes that start together wait for each other.
     pub(super) async fn migrate(&self) -> Result<(), LedgerError> {
+        self.make_file()?;
         let migrate = async {
             // The migrator's own `run` makes futures that are not known to be `Send`.
             match self {
@@ -238,7 +270,7 @@ impl Database {
 
     pub(super) async fn close(&self) {
         match self {
-            Self::Sqlite { read, write } => {
+            Self::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }

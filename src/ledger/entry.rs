@@ -77,6 +77,8 @@ pub struct Entry {
     pub request: UploadRequest,
     /// What the file must be like.
     pub terms: Terms,
+    /// Where the anonymous caller asked from; empty for a known one.
+    pub(super) address: String,
     /// What it takes of quotas now.
     pub(super) reservations: Vec<Kept>,
     /// When it was issued.
@@ -132,7 +134,7 @@ impl Kept {
 /// The columns of [`Row`].
 macro_rules! columns {
     () => {
-        "id, subject, profile, public_id, delivery_type, request, terms, reservations, issued_at, expires_at, state, \
+        "id, subject, profile, public_id, delivery_type, request, terms, reservations, address, issued_at, expires_at, state, \
          resource_type, format, bytes, version, settled_at, settled_by, reason, deleted_at, due_at"
     };
 }
@@ -149,6 +151,7 @@ pub(super) struct Row {
     request: String,
     terms: String,
     reservations: String,
+    address: String,
     issued_at: i64,
     expires_at: i64,
     state: String,
@@ -191,6 +194,7 @@ impl TryFrom<Row> for Entry {
             settled_by: row.settled_by.as_deref().and_then(SettledBy::parse),
             deleted_at: row.deleted_at.map(UnixSeconds),
             due_at: row.due_at.map(UnixSeconds),
+            address: row.address,
             subject: row.subject,
             profile: row.profile,
             public_id: row.public_id,

@@ -21,9 +21,13 @@ mod files;
 mod held;
 mod insert;
 mod issue;
+mod key_subjects;
+mod open_grants;
 mod opening;
+mod prune;
 mod quota;
 mod read;
+mod renew;
 mod settle;
 mod sweep;
 mod writer;
@@ -39,8 +43,12 @@ pub use deleted::{Deleted, target};
 pub use entry::{Entry, SettledBy, State};
 pub use files::{DeletedFile, RecordedFile, UploadedFile, file_target};
 pub use issue::Issue;
+pub use key_subjects::RenamedKey;
+pub use open_grants::TooManyOpen;
+pub use prune::Pruned;
 pub use quota::{QuotaExceeded, QuotaUse};
 pub use read::Page;
+pub use renew::Renewed;
 pub use settle::{Finding, Settlement};
 pub use writer::IssueError;
 
@@ -63,6 +71,14 @@ pub enum LedgerError {
     /// The address is not one.
     #[error("DATABASE_URL is not an address: {0}")]
     Address(#[source] sqlx::Error),
+    /// The file cannot be made.
+    #[error("the ledger's file `{file}` cannot be made: {source}")]
+    File {
+        /// Which.
+        file: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The database cannot be reached, or does not do what it is asked.
     #[error("the ledger cannot be reached: {0}")]
     Unreachable(#[from] sqlx::Error),
@@ -75,6 +91,13 @@ pub enum LedgerError {
     /// Somebody has just tried in vain to open the database.
     #[error("the ledger could not be reached a moment ago")]
     NotYet,
+    /// It has rows of which nobody can tell whether they are an API key's or a token's.
+    #[error(
+        "the ledger has rows of {}, which may be those of API keys or of tokens: run `countersign migrate-subjects` to \
+         give them to the keys, or give the keys other names",
+        .0.join(", ")
+    )]
+    AmbiguousSubjects(Vec<String>),
     /// What it holds cannot be read.
     #[error("the ledger holds what this version cannot read: {0}")]
     Unreadable(String),
@@ -86,7 +109,7 @@ impl Ledger {
     /// Must be called within a runtime: a task of its own writes what is issued.
     pub fn new(config: &LedgerConfig) -> Result<Self, LedgerError> {
         let database = Database::new(config)?;
-        let opening = Arc::default();
+        let opening = Arc::new(Opening::new(config.keys.clone()));
         let queue = writer::start(&database, &opening);
         Ok(Self { database, opening, queue })
     }
@@ -98,6 +121,7 @@ impl Ledger {
 
     /// Asks whether the database answers. Changes nothing, but that a file is made where none was.
     pub async fn ping(&self) -> Result<(), LedgerError> {
+        self.database.make_file()?;
         database::reading!(&self.database, |pool| {
             sqlx::query("SELECT 1").execute(pool).await?;
         });

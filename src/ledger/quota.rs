@@ -16,7 +16,7 @@ pub(super) const LOCK: Sql = over_rows!(
      SELECT value ->> 'subject', value ->> 'profile', value ->> 'measure', value ->> 'period', 0, \
             CAST(value ->> 'ends_at' AS BIGINT) FROM",
     "WHERE true ORDER BY 1, 2, 3, 4 \
-     ON CONFLICT (subject, profile, measure, period) DO UPDATE SET used = quota_use.used \
+     ON CONFLICT (subject, profile, measure, period) DO UPDATE SET used = quota_use.used, ends_at = excluded.ends_at \
      RETURNING subject, profile, measure, period, used"
 );
 

@@ -31,6 +31,7 @@ fn entry(state: State, bytes: Option<u64>) -> Entry {
         delivery_type: DeliveryType::Upload,
         request: UploadRequest::default(),
         terms: Terms { max_bytes: Some(1_000), ..Terms::default() },
+        address: String::new(),
         reservations: vec![kept(Measure::Uploads, takes.0), kept(Measure::Bytes, takes.1)],
         issued_at: NOW,
         expires_at: NOW.plus(300),

@@ -2,6 +2,7 @@
 //!
 //! While one batch is on its way to the disk the next one gathers, so that the batches are as large as the disk is slow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -11,8 +12,10 @@ use tokio::sync::{Mutex, RwLock, mpsc, oneshot};
 use super::database::{BEGIN, BatchConnection, Database, batching};
 use super::insert::InsertGrants as _;
 use super::issue::{self, Issuing, Verdicts};
+use super::open_grants::{self, Counted, Places, TooManyOpen};
 use super::opening::Opening;
-use super::{LedgerError, QuotaExceeded, audit, quota};
+use super::quota::{self, Change, Key};
+use super::{LedgerError, QuotaExceeded, audit};
 
 /// The most grants of one commit.
 pub(super) const MAX_BATCH: usize = 256;
@@ -37,6 +40,9 @@ pub enum IssueError {
     /// The caller's quota has no room for it.
     #[error(transparent)]
     QuotaExceeded(#[from] QuotaExceeded),
+    /// The caller holds as many open grants as the profile allows.
+    #[error(transparent)]
+    TooManyOpen(#[from] TooManyOpen),
     /// The ledger cannot be reached; the log has the cause.
     #[error("the ledger cannot be reached")]
     Unreachable,
@@ -133,13 +139,33 @@ impl Writer {
 
     async fn try_write(&self, batch: &Batch) -> Result<Verdicts, LedgerError> {
         self.opening.open(&self.database).await?;
-        let mut changes = issue::quotas(&batch.issuing);
-        if changes.is_empty() && batch.events.is_empty() {
-            // Nothing to weigh and nothing else to write: one statement, which is a transaction of its own.
-            let grants: Vec<_> = batch.issuing.iter().map(|issuing| &issuing.row).collect();
-            batching!(&self.connection, |connection, _spelling| connection.insert_grants(&grants).await?);
+        let places = open_grants::places(&batch.issuing);
+        if issue::have_quotas(&batch.issuing) || !batch.events.is_empty() {
+            return self.weigh_and_write(batch, &places).await;
+        }
+        let grants: Vec<_> = batch.issuing.iter().map(|issuing| &issuing.row).collect();
+        let is_written = batching!(&self.connection, |connection, _spelling| {
+            if places.is_empty() {
+                // Nothing to weigh: one statement, which is a transaction of its own.
+                connection.insert_grants(&grants).await?;
+                true
+            } else {
+                connection.insert_within(&grants, &places).await?
+            }
+        });
+        if is_written {
             return Ok(batch.issuing.iter().map(|_| Ok(Vec::new())).collect());
         }
+        self.weigh_and_write(batch, &places).await
+    }
+
+    /// Writes what there is room for. The rows that count are locked first, in one order for everybody.
+    async fn weigh_and_write(
+        &self,
+        batch: &Batch,
+        places: &BTreeMap<Key, Places>,
+    ) -> Result<Verdicts, LedgerError> {
+        let mut changes = issue::counters(&batch.issuing, places);
         Ok(batching!(&self.connection, |connection, spelling| {
             let mut transaction = connection.begin_with(spelling(BEGIN)).await?;
             let mut used = quota::UsedByKey::new();
@@ -147,7 +173,17 @@ impl Writer {
                 let locked = sqlx::query_as(spelling(quota::LOCK)).bind(issue::rows(&changes));
                 used = quota::by_key(locked.fetch_all(&mut *transaction).await?);
             }
-            let verdicts = issue::decide(&batch.issuing, &mut used, &mut changes);
+            let mut counted = Counted::new();
+            for Places { change: Change { key, .. }, now, .. } in open_grants::short(places, &used) {
+                let count = sqlx::query_as(open_grants::COUNT)
+                    .bind(&key.subject)
+                    .bind(&key.profile)
+                    .bind(&key.period)
+                    .bind(now);
+                counted.insert(key.clone(), count.fetch_one(&mut *transaction).await?);
+            }
+            open_grants::correct(&counted, &mut used, &mut changes);
+            let verdicts = issue::decide(&batch.issuing, &counted, &mut used, &mut changes);
             changes.retain(|_, change| change.add != 0);
             if !changes.is_empty() {
                 let add = sqlx::query(spelling(quota::ADD)).bind(issue::rows(&changes));
@@ -211,7 +247,7 @@ impl Batch {
     fn answer(self, verdicts: Verdicts) {
         for (issuing, verdict) in self.issuing.into_iter().zip(verdicts) {
             // A client that has gone away does not take its grant back: it runs out, and its quota is given back.
-            drop(issuing.answer.send(verdict.map_err(IssueError::from)));
+            drop(issuing.answer.send(verdict));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::auth::Caller;
+use crate::auth::{Caller, folder_name};
 
 /// What stands for the caller.
 pub(super) const PLACEHOLDER: &str = "{sub}";
@@ -63,7 +63,7 @@ impl Template {
 
     /// The text for the caller with this name.
     pub(super) fn fill_for(&self, subject: &str) -> String {
-        self.0.replace(PLACEHOLDER, &encode_subject(subject))
+        self.0.replace(PLACEHOLDER, &encode_subject(folder_name(subject)))
     }
 }
 
@@ -149,6 +149,13 @@ mod tests {
             );
             assert_eq!(seen.insert(encoded.clone(), subject), None, "{subject} {encoded}");
         }
+    }
+
+    #[test]
+    fn an_api_keys_folder_is_called_by_its_bare_name() {
+        let template = Template::parse("kyc/{sub}").unwrap();
+        assert_eq!(template.fill_for("key:web-shop"), "kyc/web-2dshop");
+        assert_eq!(template.fill_for("web-shop"), "kyc/web-2dshop");
     }
 
     #[test]

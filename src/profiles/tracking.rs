@@ -16,6 +16,8 @@ pub(super) struct Tracking {
     pub(super) terms: Terms,
     pub(super) uploads: Option<Limit>,
     pub(super) bytes: Option<Limit>,
+    /// How many unused grants one caller may hold.
+    pub(super) max_open: Option<u64>,
 }
 
 /// What the ledger keeps of a grant when it is issued.
@@ -35,6 +37,8 @@ pub struct Tracked {
     pub terms: Terms,
     /// What it takes of the caller's quotas until it is settled.
     pub reservations: Vec<Reservation>,
+    /// How many unused grants the caller may hold under the profile, this one among them.
+    pub max_open: Option<u64>,
 }
 
 /// A part of a quota that is set aside for a grant.
@@ -120,6 +124,7 @@ impl Profile {
             delivery_type,
             terms: tracking.terms.clone(),
             reservations: tracking.reservations(grant.issued_at),
+            max_open: tracking.max_open,
         })
     }
 }

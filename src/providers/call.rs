@@ -6,6 +6,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::budget::CallBudget;
 use super::read_bounded;
 use super::retry::{Attempts, asked_wait, is_passing};
 use crate::clock::Clock;
@@ -24,6 +25,14 @@ pub enum CallError {
     /// No answer in time.
     #[error("the provider did not answer in time")]
     TimedOut,
+    /// No call is left for now, so that none was made.
+    #[error("the budget of {limit} calls an hour is used up; there is room again in {retry_after_seconds} s")]
+    BudgetUsedUp {
+        /// How many calls there are in an hour.
+        limit: u32,
+        /// When there is room for what was asked.
+        retry_after_seconds: u64,
+    },
     /// The provider said no.
     #[error("the provider answered {status}: {message}")]
     Refused {
@@ -53,6 +62,8 @@ pub(super) struct Calls<'a> {
     pub(super) clock: &'a Clock,
     /// What must not be quoted from the provider's messages.
     pub(super) credentials: [&'a str; 2],
+    /// What every attempt is taken from, if there is a bound.
+    pub(super) budget: Option<&'a CallBudget>,
     /// The message in the body of a refusal.
     pub(super) message: fn(&[u8]) -> Option<String>,
 }
@@ -67,6 +78,9 @@ impl Calls<'_> {
         let mut attempts = Attempts::until(deadline);
         loop {
             let Some(time_left) = attempts.time_left() else { return Err(CallError::TimedOut) };
+            if let Some(budget) = self.budget {
+                budget.take(self.clock.now())?;
+            }
             let attempt = tokio::time::timeout(time_left, self.attempt(request())).await;
             match attempt.unwrap_or(Attempt::Final(CallError::TimedOut)) {
                 Attempt::Done(answer) => return Ok(answer),

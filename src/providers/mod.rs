@@ -1,11 +1,13 @@
 //! The outside: calls to the providers' own APIs. Only here is there an HTTP client.
 
+mod budget;
 mod call;
 pub mod cloudinary;
 pub mod jwks;
 mod retry;
 pub mod uploadcare;
 
+pub use budget::CallBudget;
 pub use call::CallError;
 
 use std::time::Duration;

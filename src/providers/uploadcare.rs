@@ -114,12 +114,18 @@ impl RestApi {
         stream::iter(calls.collect::<Vec<_>>()).buffered(MAX_CALLS_IN_FLIGHT).collect().await
     }
 
+    /// How many calls the deletion of `files` takes, retries apart.
+    pub fn calls_to_delete(files: &[FileId]) -> usize {
+        files.iter().collect::<BTreeSet<_>>().len().div_ceil(MAX_IDS_A_CALL)
+    }
+
     async fn delete_batch(&self, files: &[FileId], deadline: Instant) -> FileBatch {
         let ids: Vec<_> = files.iter().map(FileId::as_str).collect();
         // A list of texts always becomes JSON.
         let body = serde_json::to_vec(&ids).unwrap_or_default();
         let calls = Calls {
             clock: &self.clock,
+            budget: None,
             credentials: [self.secret_key.expose_secret(), &self.public_key],
             message: |body| Some(serde_json::from_slice::<ErrorBody>(body).ok()?.detail),
         };

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::{By, Settling, deleted};
 use crate::delivery::uploadcare::FileId;
-use crate::ledger::{LedgerError, State};
+use crate::ledger::{Entry, LedgerError, State};
 use crate::profiles::{Profile, Profiles, UploadId};
-use crate::providers::cloudinary::{FolderReport, Outcome};
-use crate::providers::uploadcare::FileOutcome;
+use crate::providers::cloudinary::{AdminApi, FolderReport, Outcome};
+use crate::providers::uploadcare::{FileOutcome, RestApi};
 
 /// How long the provider may take for all of it.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -76,6 +76,19 @@ impl Settling {
             erasure.folders.extend(self.admin.delete_folder(&folder, TIME_LIMIT).await);
         }
         Ok(erasure)
+    }
+
+    /// How many calls of the providers [`Settling::erase`] takes, retries and further pages apart.
+    pub async fn calls_to_erase(&self, subject: &str, profiles: &Profiles) -> Result<usize, LedgerError> {
+        let folders: BTreeSet<_> = profiles.iter().filter_map(|profile| profile.folder_of(subject)).collect();
+        let in_folders = folders.len() * AdminApi::CALLS_TO_EMPTY_A_FOLDER;
+        if !profiles.need_the_ledger() {
+            return Ok(in_folders);
+        }
+        let entries = self.ledger.undeleted(subject).await?;
+        let assets: Vec<_> = entries.iter().flat_map(Entry::addresses).collect();
+        let files = self.ledger.undeleted_files(subject).await?;
+        Ok(in_folders + AdminApi::calls_to_delete(&assets) + RestApi::calls_to_delete(&files))
     }
 
     async fn erase_uploads(&self, erasure: &mut Erasure, by: By<'_>) -> Result<(), LedgerError> {

@@ -11,10 +11,11 @@ use super::{By, Settling, deleted};
 use crate::delivery::AssetAddress;
 use crate::ledger::{Entry, Finding, LedgerError, SettledBy, State, target};
 use crate::profiles::{StoredFile, UploadId};
-use crate::providers::cloudinary::{CallError, Found, Outcome};
+use crate::providers::cloudinary::{AdminApi, CallError, Found, Outcome};
 
-/// How many grants are taken in hand at once.
+/// How many grants are taken in hand at once, and how many where few calls are left.
 const BATCH: u32 = 300;
+const SMALL_BATCH: u32 = 100;
 /// How long the provider may take for one batch's look-up.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
@@ -63,12 +64,18 @@ impl Settling {
         let mut swept = Swept::default();
         loop {
             let now = self.clock.now();
+            // What is taken in hand and not looked at would have to wait until it is let go.
+            let batch = if self.affords_to_find(BATCH) { BATCH } else { SMALL_BATCH };
+            if let Err(error) = self.admin.affords(AdminApi::calls_to_find(1)) {
+                swept.error = Some(error);
+                break;
+            }
             let due = if dry_run {
-                self.ledger.due(now, BATCH).await
+                self.ledger.due(now, batch).await
             } else {
-                self.ledger.claim(now, BATCH).await
+                self.ledger.claim(now, batch).await
             }?;
-            let is_last = due.len() < BATCH as usize;
+            let is_last = due.len() < batch as usize;
             self.sweep_batch(due, dry_run, &mut swept).await?;
             if is_last || dry_run || swept.error.is_some() {
                 break;
@@ -78,6 +85,12 @@ impl Settling {
             self.ledger.forget_old_quotas(self.clock.now()).await?;
         }
         Ok(swept)
+    }
+
+    /// Whether so many grants can be looked up, even if they are of all three delivery types.
+    fn affords_to_find(&self, grants: u32) -> bool {
+        let calls = AdminApi::calls_to_find(grants as usize) + 2 * AdminApi::calls_to_find(1);
+        self.admin.affords(calls).is_ok()
     }
 
     async fn sweep_batch(
@@ -92,7 +105,11 @@ impl Settling {
         }
         for (delivery_type, entries) in by_delivery_type {
             let ids: Vec<_> = entries.iter().map(|entry| entry.public_id.as_str()).collect();
-            let found = match self.admin.find(delivery_type, &ids, TIME_LIMIT).await {
+            let found = match self.admin.affords(AdminApi::calls_to_find(ids.len())) {
+                Ok(()) => self.admin.find(delivery_type, &ids, TIME_LIMIT).await,
+                Err(error) => Err(error),
+            };
+            let found = match found {
                 Ok(found) => found,
                 // Nothing is known about these; without that nothing is changed.
                 Err(error) => {
@@ -104,6 +121,11 @@ impl Settling {
                 let of_entry = |found: &&Found| found.address.public_id.as_str() == entry.public_id;
                 let found: Vec<_> = found.iter().filter(of_entry).cloned().collect();
                 let decision = decide(&entry, found);
+                // Nothing is settled that could not be carried out as well.
+                if let Err(error) = self.admin.affords(AdminApi::calls_to_delete(&decision.unwanted)) {
+                    swept.error = Some(error);
+                    continue;
+                }
                 let line =
                     if dry_run { decision.line(&entry) } else { self.carry_out(entry, decision).await? };
                 swept.lines.push(line);

@@ -44,23 +44,27 @@ pub struct RequestLine<'a> {
     pub duration: Duration,
     /// The id that the answer carries.
     pub request_id: &'a str,
+    /// Our own id of the request, where the answer carries the client's: the audit knows it by this one.
+    pub own_id: Option<&'a str>,
 }
 
 impl RequestLine<'_> {
     /// Writes the line: refusals to sign or to delete as warnings, faults of our own as errors.
     pub fn log(&self) {
-        let Self { route, request_id, .. } = self;
+        let Self { route, request_id, own_id, .. } = *self;
         let status = self.status.as_u16();
         let method = standard_method(self.method);
         let duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX);
         match self.code {
             Some(code) if self.status.is_server_error() => {
-                tracing::error!(target: TARGET, method, route, status, code, duration_us, request_id, "request");
+                tracing::error!(target: TARGET, method, route, status, code, duration_us, request_id, own_id, "request");
             }
             Some(code) => {
-                tracing::warn!(target: TARGET, method, route, status, code, duration_us, request_id, "request");
+                tracing::warn!(target: TARGET, method, route, status, code, duration_us, request_id, own_id, "request");
             }
-            None => tracing::info!(target: TARGET, method, route, status, duration_us, request_id, "request"),
+            None => {
+                tracing::info!(target: TARGET, method, route, status, duration_us, request_id, own_id, "request");
+            }
         }
     }
 }

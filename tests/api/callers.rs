@@ -290,3 +290,56 @@ async fn nobody_forges_a_tag_that_names_another_caller() {
     }
     assert_eq!(failure(&post(json!({"params": {"tags": ["a", "user:bob"]}})).await), expected);
 }
+
+fn keys_and_tokens(lines: &[(&str, &str, &str)]) -> AuthConfig {
+    let AuthConfig::Required { api_keys, .. } = api_keys(lines) else { panic!() };
+    let key = TokenKeyConfig::Pinned(PinnedKey::from_secret(&SECRET.into()).unwrap());
+    let AuthConfig::Required { tokens, .. } = tokens(key) else { panic!() };
+    AuthConfig::Required { api_keys, tokens }
+}
+
+#[tokio::test]
+async fn no_token_can_be_an_api_key_or_share_its_folder() {
+    let all = "upload:default,download,delete";
+    let app = TestApp::spawn_for(keys_and_tokens(&[("web-shop", "cs_shop", all)]), PROFILES).await;
+    let (_, signed) = answer(app.get("/upload-signature"), "cs_shop").await;
+    // The folder is called as it always was.
+    assert_eq!(signed["data"]["payload"]["folder"], "kyc/web-2dshop");
+    let path = "/download-url?public_id=kyc/web-2dshop/a&format=jpg";
+    assert_eq!(answer(app.get(path), "cs_shop").await.0, StatusCode::OK);
+    for subject in ["web-shop", "key:web-shop", "key:", "key:somebody"] {
+        let refused = answer(app.get(path), &token(&claims(subject))).await;
+        assert_eq!(
+            failure(&refused),
+            "401 credential_refused: the API key or token is not accepted",
+            "{subject}"
+        );
+    }
+    for subject in ["web-2dshop", "Web-shop", "keyweb-shop", "ann"] {
+        assert_eq!(
+            answer(app.get(path), &token(&claims(subject))).await.0,
+            StatusCode::NOT_FOUND,
+            "{subject}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_subject_that_cannot_be_seen_is_nobodys() {
+    let key = TokenKeyConfig::Pinned(PinnedKey::from_secret(&SECRET.into()).unwrap());
+    let app = TestApp::spawn_for(tokens(key), PROFILES).await;
+    let long = "a".repeat(256);
+    for subject in
+        ["ann\u{200b}", "\u{202e}nna", "an\u{2066}n", "a\u{ad}nn", "ann\u{feff}", "\u{378}", "a\u{7}", &long]
+    {
+        let refused = answer(app.get("/upload-signature"), &token(&claims(subject))).await;
+        assert_eq!(
+            failure(&refused),
+            "401 credential_refused: the API key or token is not accepted",
+            "{subject:?}"
+        );
+    }
+    for subject in ["Zoë", "山田", "auth0|65a", "a b"] {
+        assert_eq!(answer(app.get("/upload-signature"), &token(&claims(subject))).await.0, StatusCode::OK);
+    }
+}

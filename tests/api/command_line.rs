@@ -86,3 +86,66 @@ async fn the_emulator_alone_prints_the_url_to_use() {
     let answer = ping.basic_auth("emulator-key", Some("emulator-secret")).send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), r#"{"status":"ok"}"#);
 }
+
+#[tokio::test]
+async fn an_origin_with_a_wildcard_stops_the_start() {
+    for origins in ["*", "https://*.example.com", "https://app.example.com,*", "https://app.example.com:*"] {
+        let output =
+            command(&["serve", "--emulator", "--cors-allowed-origins", origins]).output().await.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{origins}: {stderr}");
+        assert!(stderr.contains("CORS_ALLOWED_ORIGINS") && stderr.contains("wildcards"), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn limits_that_are_none_stop_the_start() {
+    let bad = [("--admin-api-budget", "9/h"), ("--admin-api-budget", "400"), ("--ledger-retention", "0d")];
+    for (flag, value) in bad {
+        let output = command(&["serve", "--emulator", flag, value]).output().await.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {stderr}");
+        assert!(stderr.contains(&format!("`{value}` is not")), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn the_ledgers_files_are_for_their_owner_alone_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for umask in ["000", "022", "0777"] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("profiles.toml"),
+            "[profiles.default]\nfolder = \"a\"\nsingle_use = true\nscopes = []\n",
+        )
+        .unwrap();
+        let script = format!(
+            "umask {umask}; exec {} serve --emulator --emulator-dir {} --port 0 --emulator-port 0 --database-url sqlite://{}/a.db --profiles-file {}/profiles.toml",
+            env!("CARGO_BIN_EXE_countersign"),
+            dir.path().join("emulator").display(),
+            dir.path().display(),
+            dir.path().display(),
+        );
+        std::fs::create_dir(dir.path().join("emulator")).unwrap();
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", &script])
+            .env_clear()
+            .kill_on_drop(true)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let files = ["a.db", "a.db-wal", "a.db-shm"].map(|name| dir.path().join(name));
+        for _ in 0..500 {
+            if files.iter().all(|file| file.exists()) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        for file in files {
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{} under umask {umask}", file.display());
+        }
+        child.kill().await.unwrap();
+    }
+}

@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) origins: Vec<HeaderValue>,
     /// Where the ledger is; without it in a folder of its own.
     pub(crate) database_url: Option<String>,
+    /// How many proxies in front are ours.
+    pub(crate) trusted_proxy_hops: usize,
     /// Whether the provider is told where to send notifications.
     pub(crate) is_notified: bool,
     /// What is different about the Uploadcare project.
@@ -55,6 +57,7 @@ impl Default for Setup {
             profiles: Profiles::reference(),
             origins: Vec::new(),
             database_url: None,
+            trusted_proxy_hops: 0,
             is_notified: false,
             uploadcare: |_| {},
         }
@@ -112,7 +115,7 @@ impl TestApp {
             uploadcare: Some(uploadcare),
             emulated: true,
             authentication: Authentication::new(setup.auth).unwrap(),
-            rate_limit: RateLimit::default(),
+            rate_limit: RateLimit::new(None, setup.trusted_proxy_hops),
             profiles: setup.profiles,
             ledger: Ledger::new(&ledger).unwrap(),
             public_url: setup.is_notified.then(|| format!("http://{address}")),

@@ -1,6 +1,7 @@
 //! What a caller is told about the rate limit, before and after it is used up.
 
 use reqwest::{Client, Response};
+use serde_json::{Value, json};
 
 use crate::helpers::{TestProcess, client, command};
 
@@ -95,4 +96,83 @@ async fn ten_signatures_at_once_of_one_browser_pass_with_the_default_limit() {
         let left = told.strip_prefix("200 \"default\";q=100;w=20 \"default\";r=9");
         assert!(left.is_some(), "{told}");
     }
+}
+
+/// What a request is told, and its error's code.
+async fn post(process: &TestProcess, client: &Client, body: Value) -> String {
+    let request = client.post(format!("http://{}/upload-signature", process.address));
+    let answer =
+        request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
+    let told = told(&answer);
+    let body: Value = answer.json().await.unwrap();
+    format!("{told} {}", body["code"].as_str().unwrap_or("-"))
+}
+
+#[tokio::test]
+async fn each_signature_of_a_batch_costs_one_and_no_batch_more_than_the_burst() {
+    let (process, client) = serve(&["--rate-limit", "1/min burst 10"]).await;
+    let batch = |count| json!({ "uploads": vec![json!({}); count] });
+    let mut lines = Vec::new();
+    for count in [4, 8, 1] {
+        lines.push(post(&process, &client, batch(count)).await);
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    200 "default";q=10;w=600 "default";r=6;t=240 - -
+    429 "default";q=10;w=600 "default";r=5;t=300 180 too_many_requests
+    200 "default";q=10;w=600 "default";r=4;t=360 - -
+    "#);
+    let (process, client) = serve(&["--rate-limit", "1/min burst 10"]).await;
+    insta::assert_snapshot!(
+        post(&process, &client, batch(100)).await,
+        @r#"200 "default";q=10;w=600 "default";r=0;t=60 - -"#
+    );
+    assert!(post(&process, &client, batch(1)).await.starts_with("429"));
+}
+
+#[tokio::test]
+async fn ten_thousand_signatures_in_a_moment_are_a_hundred() {
+    let (process, client) = serve(&["--rate-limit", "300/min burst 100"]).await;
+    let mut signed = 0;
+    for _ in 0..20 {
+        let told = post(&process, &client, json!({ "uploads": vec![json!({}); 100] })).await;
+        signed += if told.starts_with("200") { 100 } else { 0 };
+    }
+    assert_eq!(signed, 100);
+}
+
+#[tokio::test]
+async fn a_deletion_costs_one_for_each_call_of_the_provider_before_any_is_made() {
+    let (process, client) = serve(&["--rate-limit", "1/min burst 10"]).await;
+    let signed: Value = get(&process, &client, "/upload-signature").await.json().await.unwrap();
+    let upload = signed["data"]["uploadUrl"].as_str().unwrap();
+    let origin = upload.split("/v1_1").next().unwrap();
+    let urls = |kinds: &[&str], count: usize| {
+        let of = |kind: &str, number| {
+            json!({
+                "type": kind, "url": format!("{origin}/emulator/{kind}/upload/v1/kyc/1/{number}.png"),
+            })
+        };
+        let urls: Vec<_> = kinds.iter().flat_map(|kind| (0..count).map(|number| of(kind, number))).collect();
+        json!({ "urls": urls }).to_string()
+    };
+    let delete = async |body: String| {
+        let request = client.delete(format!("http://{}/delete-files", process.address));
+        told(&request.header("content-type", "application/json").body(body).send().await.unwrap())
+    };
+    let mut lines = Vec::new();
+    for (kinds, count) in
+        [(&["image"][..], 100), (&["image"], 101), (&["image", "video", "raw"], 1), (&["image"], 900)]
+    {
+        lines.push(delete(urls(kinds, count)).await);
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    200 "default";q=10;w=600 "default";r=8;t=120 -
+    200 "default";q=10;w=600 "default";r=6;t=240 -
+    200 "default";q=10;w=600 "default";r=3;t=420 -
+    429 "default";q=10;w=600 "default";r=2;t=480 420
+    "#);
+    let requests = client.get(format!("{origin}/_emulator/requests")).send().await.unwrap();
+    let requests: Value = requests.json().await.unwrap();
+    let journal = requests["requests"].as_array().or(requests.as_array()).unwrap();
+    assert_eq!(journal.iter().filter(|entry| entry["method"] == "DELETE").count(), 6, "{journal:?}");
 }

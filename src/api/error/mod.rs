@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::auth::Forbidden;
 use crate::clock::UnixSeconds;
-use crate::ledger::{IssueError, LedgerError, QuotaExceeded};
+use crate::ledger::{IssueError, LedgerError, QuotaExceeded, TooManyOpen};
 use crate::profiles::{ProfileNotFound, Refusal};
 
 /// When to come again after the ledger could not be reached, in seconds.
@@ -113,6 +113,14 @@ pub enum ApiError {
         /// When the next period begins, in seconds.
         retry_after_seconds: u64,
     },
+    /// 429: the caller holds as many unused grants as the profile allows.
+    #[error("{exceeded}")]
+    TooManyOpenGrants {
+        /// Which limit.
+        exceeded: TooManyOpen,
+        /// When the first of them expires, in seconds.
+        retry_after_seconds: u64,
+    },
     /// The error of one item of a list.
     #[error("{place}: {error}")]
     At {
@@ -140,6 +148,11 @@ pub enum ApiError {
     ShuttingDown,
 }
 
+/// At least one: whoever came at once would be refused again.
+fn seconds_until(moment: UnixSeconds, now: UnixSeconds) -> u64 {
+    u64::try_from(moment.0.saturating_sub(now.0)).unwrap_or(1).max(1)
+}
+
 impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
         tracing::error!(%error, "the ledger failed");
@@ -153,10 +166,17 @@ impl ApiError {
         match error {
             IssueError::Unreachable => Self::LedgerUnreachable,
             IssueError::QuotaExceeded(exceeded) => {
-                let wait = exceeded.resets_at.0.saturating_sub(now.0);
-                Self::QuotaExceeded { exceeded, retry_after_seconds: u64::try_from(wait).unwrap_or(1).max(1) }
+                let retry_after_seconds = seconds_until(exceeded.resets_at, now);
+                Self::QuotaExceeded { exceeded, retry_after_seconds }
             }
+            IssueError::TooManyOpen(exceeded) => Self::of_open_grants(exceeded, now),
         }
+    }
+
+    /// What it means at `now` that the caller holds too many unused grants.
+    pub(super) fn of_open_grants(exceeded: TooManyOpen, now: UnixSeconds) -> Self {
+        let retry_after_seconds = seconds_until(exceeded.free_at, now);
+        Self::TooManyOpenGrants { exceeded, retry_after_seconds }
     }
 
     /// The same error, said to be of one item of a list.
@@ -184,7 +204,9 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
             Self::Refused(_) | Self::ConfirmationRefused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } | Self::TooManyOpenGrants { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -220,6 +242,7 @@ impl ApiError {
             Self::Refused(_) => "refused_by_profile",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::TooManyOpenGrants { .. } => "too_many_open_grants",
             Self::LedgerUnreachable => "ledger_unreachable",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::IssuerUnreachable => "issuer_unreachable",
@@ -244,7 +267,8 @@ impl ApiError {
             Self::ProviderFailed { data, .. } => failure.data = Some(data),
             Self::InvalidItems(items) => failure.errors = items,
             Self::TooManyRequests { retry_after_seconds }
-            | Self::QuotaExceeded { retry_after_seconds, .. } => {
+            | Self::QuotaExceeded { retry_after_seconds, .. }
+            | Self::TooManyOpenGrants { retry_after_seconds, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
             }
             Self::LedgerUnreachable => {

@@ -35,11 +35,12 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::InsidersOnly => 21,
         ApiError::TooManyRequests { .. } => 22,
         ApiError::QuotaExceeded { .. } => 23,
-        ApiError::ProviderFailed { .. } => 24,
-        ApiError::IssuerUnreachable => 25,
-        ApiError::LedgerUnreachable => 26,
-        ApiError::ShuttingDown => 27,
-        ApiError::At { .. } => 28,
+        ApiError::TooManyOpenGrants { .. } => 24,
+        ApiError::ProviderFailed { .. } => 25,
+        ApiError::IssuerUnreachable => 26,
+        ApiError::LedgerUnreachable => 27,
+        ApiError::ShuttingDown => 28,
+        ApiError::At { .. } => 29,
     }
 }
 
@@ -50,6 +51,7 @@ fn every_variant() -> Vec<ApiError> {
         limit: 3,
         resets_at: UnixSeconds(1_720_000_000),
     };
+    let open = TooManyOpen { profile: "kyc".to_owned(), limit: 3, free_at: UnixSeconds(1_720_000_000) };
     let item = InvalidItem { index: 7, field: Some("url"), message: "is missing".to_owned() };
     vec![
         ApiError::InvalidQuery("a".to_owned()),
@@ -76,6 +78,7 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::InsidersOnly,
         ApiError::TooManyRequests { retry_after_seconds: 3 },
         ApiError::QuotaExceeded { exceeded, retry_after_seconds: 800 },
+        ApiError::TooManyOpenGrants { exceeded: open, retry_after_seconds: 60 },
         ApiError::ProviderFailed { message: "a".to_owned(), data: json!({ "left": 1 }) },
         ApiError::IssuerUnreachable,
         ApiError::LedgerUnreachable,

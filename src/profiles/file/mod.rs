@@ -70,6 +70,7 @@ struct ProfileText {
     single_use: Option<bool>,
     max_bytes: Option<String>,
     quota: Option<QuotaText>,
+    max_open_grants: Option<Value>,
     /// Further parameters, the same for every upload.
     #[serde(default)]
     params: Table,

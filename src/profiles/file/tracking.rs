@@ -7,6 +7,11 @@ use super::super::quota::{Limit, parse_size};
 use super::super::tracking::Tracking;
 use super::{ProfileText, Reading};
 
+/// How many unused grants one caller may hold unless the profile says otherwise.
+const DEFAULT_MAX_OPEN: u64 = 1_000;
+/// The largest number that a profile may say.
+const MOST_MAX_OPEN: i64 = 1_000_000;
+
 impl Reading<'_> {
     /// What is used once, held to a size or counted must be known when it comes; the one public id of a grant does that.
     pub(super) fn tracking(&mut self, text: &ProfileText) -> Option<Tracking> {
@@ -36,6 +41,7 @@ impl Reading<'_> {
             }
             _ => {}
         }
+        let max_open = self.max_open(text);
         let needs_it = max_bytes.is_some() || text.quota.is_some();
         match text.single_use {
             Some(false) if needs_it => self.wrong(
@@ -49,7 +55,24 @@ impl Reading<'_> {
                 self.refuse_other_names(text);
             }
         }
-        Some(Tracking { terms: terms(text, max_bytes), uploads, bytes })
+        Some(Tracking { terms: terms(text, max_bytes), uploads, bytes, max_open })
+    }
+
+    fn max_open(&mut self, text: &ProfileText) -> Option<u64> {
+        const WHY: &str = "must be a whole number from 1 to 1000000, or \"off\"";
+        let is_tracked = text.single_use == Some(true) || text.max_bytes.is_some() || text.quota.is_some();
+        if text.max_open_grants.is_some() && !is_tracked {
+            self.wrong("max_open_grants", "has a meaning with single_use, max_bytes or quota only");
+        }
+        match &text.max_open_grants {
+            None => Some(DEFAULT_MAX_OPEN),
+            Some(Value::String(word)) if word == "off" => None,
+            Some(Value::Integer(limit @ 1..=MOST_MAX_OPEN)) => Some(limit.unsigned_abs()),
+            Some(_) => {
+                self.wrong("max_open_grants", WHY);
+                None
+            }
+        }
     }
 
     /// Without a folder the public id that is signed is the whole one, by which the provider deletes and renames too.

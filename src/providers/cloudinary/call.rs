@@ -46,6 +46,7 @@ impl AdminApi {
     fn calls(&self) -> Calls<'_> {
         Calls {
             clock: &self.clock,
+            budget: self.budget.as_ref(),
             credentials: [self.api_secret.expose_secret(), &self.api_key],
             message: |body| Some(serde_json::from_slice::<ErrorBody>(body).ok()?.error.message),
         }

@@ -120,6 +120,15 @@ fn batches(assets: &[AssetAddress]) -> Vec<Vec<AssetAddress>> {
         .collect()
 }
 
+/// How many batches these assets make.
+pub(super) fn count_batches(assets: &[AssetAddress]) -> usize {
+    let mut sizes = BTreeMap::<_, usize>::new();
+    for asset in assets.iter().collect::<BTreeSet<_>>() {
+        *sizes.entry((asset.resource_type, asset.delivery_type)).or_default() += 1;
+    }
+    sizes.into_values().map(|size| size.div_ceil(MAX_IDS_A_CALL)).sum()
+}
+
 async fn delete_batch(api: &AdminApi, batch: Vec<AssetAddress>, deadline: Instant) -> BatchReport {
     let (resource_type, delivery_type) = (batch[0].resource_type, batch[0].delivery_type);
     let mut response = DeleteResponse::default();
@@ -187,6 +196,7 @@ mod tests {
         assets.push(asset(ResourceType::Raw, DeliveryType::Upload, "a/1"));
         let sizes: Vec<_> = batches(&assets).iter().map(Vec::len).collect();
         assert_eq!(sizes, [100, 100, 50, 1, 1]);
+        assert_eq!(count_batches(&assets), sizes.len());
     }
 
     #[test]

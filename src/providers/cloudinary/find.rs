@@ -15,7 +15,8 @@ use crate::profiles::StoredFile;
 pub(super) const MAX_IDS_A_CALL: usize = 100;
 
 /// Every name space that an upload can land in.
-const RESOURCE_TYPES: [ResourceType; 3] = [ResourceType::Image, ResourceType::Video, ResourceType::Raw];
+pub(super) const RESOURCE_TYPES: [ResourceType; 3] =
+    [ResourceType::Image, ResourceType::Video, ResourceType::Raw];
 const DELIVERY_TYPES: [DeliveryType; 3] =
     [DeliveryType::Upload, DeliveryType::Private, DeliveryType::Authenticated];
 
@@ -69,6 +70,9 @@ struct FolderPage {
 }
 
 impl AdminApi {
+    /// How many calls it takes to empty a folder, retries and further pages apart.
+    pub const CALLS_TO_EMPTY_A_FOLDER: usize = RESOURCE_TYPES.len() * DELIVERY_TYPES.len();
+
     /// Looks for assets of one delivery type by their public ids, among images, videos and raw files: an upload
     /// signature does not say which. Takes any number of ids, three calls for each hundred.
     pub async fn find(

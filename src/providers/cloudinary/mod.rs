@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use tokio::time::Instant;
 
-use super::{NoClient, client};
+use super::{CallBudget, NoClient, client};
 use crate::clock::Clock;
 use crate::config::CloudinaryAccount;
 use crate::delivery::AssetAddress;
@@ -34,6 +34,7 @@ pub struct AdminApi {
     base: String,
     api_key: String,
     api_secret: SecretString,
+    budget: Option<CallBudget>,
 }
 
 impl AdminApi {
@@ -45,7 +46,24 @@ impl AdminApi {
             base: format!("{}/v1_1/{}", account.upload_prefix, account.cloud),
             api_key: account.api_key.clone(),
             api_secret: account.api_secret.clone(),
+            budget: None,
         })
+    }
+
+    /// The same, making no more calls than `budget` has.
+    #[must_use]
+    pub fn within(self, budget: Option<CallBudget>) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Whether so many calls may be made now.
+    pub fn affords(&self, calls: usize) -> Result<(), CallError> {
+        self.budget.as_ref().map_or(Ok(()), |budget| budget.check(calls, self.clock.now()))
+    }
+
+    /// How many calls the look-up of so many ids of one delivery type takes, retries apart.
+    pub const fn calls_to_find(ids: usize) -> usize {
+        ids.div_ceil(find::MAX_IDS_A_CALL) * find::RESOURCE_TYPES.len()
     }
 
     /// Deletes `assets`, in calls of at most 100 ids of one resource type and delivery type, eight at a time.
@@ -54,6 +72,11 @@ impl AdminApi {
     /// retry waits, beyond `time_limit`.
     pub async fn delete(&self, assets: &[AssetAddress], time_limit: Duration) -> Vec<BatchReport> {
         delete::delete(self, assets, time_limit).await
+    }
+
+    /// How many calls the deletion of `assets` takes, retries and further pages apart.
+    pub fn calls_to_delete(assets: &[AssetAddress]) -> usize {
+        delete::count_batches(assets)
     }
 
     /// Asks whether cloud, key and secret belong together. Changes nothing.

@@ -29,6 +29,9 @@ async fn every_value_names_its_source_and_no_secret_is_shown() {
     callers            everybody who reaches the address  (default)
     profiles           default  (default)
     ledger             sqlite://countersign.db, not opened: no profile needs it  (default)
+    rate limit         300 a minute, 100 at once, for each caller  (default)
+    sweep's budget     400 Admin API calls an hour  (default)
+    ledger retention   400 days  (default)
     notifications      not asked for  (default)
     warning            profile `default` takes files of any format, SVG too, which can run scripts in the browser that opens it: write allowed_formats, such as ["jpg", "png", "webp", "pdf"]
     "#);

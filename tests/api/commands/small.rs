@@ -19,7 +19,7 @@ async fn a_new_key_is_printed_once_with_the_line_that_makes_it_known() {
         assert_eq!(line, format!("web-shop {} upload:kyc,download", hex::encode(Sha256::digest(key))));
         assert!(!ran.stderr.contains(key));
         let known = ApiKeys::parse(line).unwrap();
-        assert_eq!(known.find(key).unwrap().name, "web-shop");
+        assert_eq!(known.find(key).unwrap().name, "key:web-shop");
         keys.insert(key.to_owned());
     }
     assert_eq!(keys.len(), 3);

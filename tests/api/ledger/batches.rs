@@ -38,9 +38,17 @@ async fn issue(ledger: &Ledger, numbers: impl Iterator<Item = u16>) -> Vec<Resul
             delivery_type: DeliveryType::Upload,
             terms: Terms::default(),
             reservations: Vec::new(),
+            max_open: None,
         };
         let expires_at = NOW.plus(60);
-        ledger.issue(Issue { tracked, request: &request, issued_at: NOW, expires_at, request_id: "r" })
+        ledger.issue(Issue {
+            tracked,
+            request: &request,
+            issued_at: NOW,
+            expires_at,
+            request_id: "r",
+            address: String::new(),
+        })
     };
     let issued = join_all(numbers.map(issue)).await;
     issued.into_iter().map(|outcome| outcome.map(|quotas| assert!(quotas.is_empty()))).collect()

@@ -21,7 +21,7 @@ const GRANTS: &str = "SELECT id || '|' || public_id || '|' || state || '|' || CO
                       || '|' || subject || ' ' || profile || '|' || terms || '|' || reservations FROM grants";
 
 const QUOTAS: &str = "SELECT subject || ' ' || profile || ' ' || measure || ' ' || period || '|' || \
-                      CAST(used AS TEXT) FROM quota_use";
+                      CAST(used AS TEXT) FROM quota_use WHERE measure <> 'open'";
 
 impl Grant {
     fn read(line: &str) -> Self {

@@ -44,11 +44,11 @@ async fn a_sweep_and_the_audit_by_hand(database: Database) {
     assert_eq!(service.state("ann", &used).await["state"], "used");
     assert_eq!(service.state("bob", &unused).await["state"], "expired");
 
-    let (code, audit, stderr) = run(&service, &["audit", "--subject", "ann"]).await;
+    let (code, audit, stderr) = run(&service, &["audit", "--subject", "key:ann"]).await;
     assert_eq!(code, Some(0), "{stderr}");
     let issued = &lines(&audit)[0];
     let expected = json!({
-        "at": 1_720_000_000, "event": "issued", "subject": "ann", "upload_id": used["uploadId"],
+        "at": 1_720_000_000, "event": "issued", "subject": "key:ann", "upload_id": used["uploadId"],
         "target": format!("small/ann/{}", id(&used)), "detail": "small", "request_id": issued["request_id"],
     });
     assert_eq!(*issued, expected);

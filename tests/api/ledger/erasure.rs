@@ -7,7 +7,11 @@ use serde_json::json;
 use super::{Database, Service, on_both};
 use crate::helpers::{failure, png};
 
-on_both!(everything_of_one_person_is_erased, the_audit_says_who_did_what);
+on_both!(
+    everything_of_one_person_is_erased,
+    the_audit_says_who_did_what,
+    the_audit_has_our_own_id_beside_the_clients,
+);
 
 async fn everything_of_one_person_is_erased(database: Database) {
     let service = Service::on(database).await;
@@ -26,12 +30,12 @@ async fn everything_of_one_person_is_erased(database: Database) {
     assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(service.stored().await.len(), 5);
 
-    let refused = service.delete("bob", "/callers/ann/assets").await;
+    let refused = service.delete("bob", "/callers/key:ann/assets").await;
     assert_eq!(
         failure(&refused),
         "403 forbidden: this takes the scope `admin`, which the caller does not hold"
     );
-    let (status, body) = service.delete("root", "/callers/ann/assets").await;
+    let (status, body) = service.delete("root", "/callers/key:ann/assets").await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let uploads = body["data"]["uploads"].as_array().unwrap();
     let mut outcomes: Vec<_> = uploads.iter().map(|one| one["outcome"].as_str().unwrap()).collect();
@@ -65,16 +69,38 @@ async fn the_audit_says_who_did_what(database: Database) {
     service.sign("bob", "once").await;
 
     // Whoever comes after a download waits for the batch that it is in.
-    let lines = service.app.state.ledger.audit(Some("ann"), UnixSeconds::default(), 100).await.unwrap();
+    let lines = service.app.state.ledger.audit(Some("key:ann"), UnixSeconds::default(), 100).await.unwrap();
     let mut events: Vec<_> = lines.iter().map(|line| line.event.as_str()).collect();
     events.sort_unstable();
     assert_eq!(events, ["deleted", "downloaded", "issued", "used"]);
     for line in &lines {
-        assert_eq!(line.subject, "ann");
+        assert_eq!(line.subject, "key:ann");
         assert_eq!(line.upload_id.as_deref(), signed["uploadId"].as_str());
         assert!(line.target.contains(public_id));
         assert!(!line.request_id.is_empty());
         let text = serde_json::to_string(line).unwrap();
         assert!(!text.contains(signed["signature"].as_str().unwrap()), "{text}");
+    }
+}
+
+async fn the_audit_has_our_own_id_beside_the_clients(database: Database) {
+    let service = Service::on(database).await;
+    for id in [Some("job-7"), None, Some("not a word")] {
+        let mut request = service.app.get("/upload-signature?profile=once").bearer_auth("cs_ann");
+        if let Some(id) = id {
+            request = request.header("x-request-id", id);
+        }
+        let answer = request.send().await.unwrap();
+        let told = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let lines = service.app.state.ledger.audit(None, UnixSeconds::default(), 100).await.unwrap();
+        let line = lines.last().unwrap();
+        assert_eq!(line.request_id.len(), 16, "{line:?}");
+        assert!(line.request_id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line:?}");
+        if id == Some("job-7") {
+            assert_eq!((told.as_str(), line.client_request_id.as_deref()), ("job-7", id));
+        } else {
+            assert_eq!((told.as_str(), line.client_request_id.as_deref()), (line.request_id.as_str(), None));
+        }
+        service.app.clock.advance(1);
     }
 }

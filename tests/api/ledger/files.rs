@@ -214,7 +214,7 @@ async fn a_file_without_a_good_label_is_nobodys_and_stays(database: Database) {
     let service = Service::on(database).await;
     let good = service.label("ann", "mine").await;
     let seal = |secret: &'static str, expires_at| {
-        let label = UploadLabel { subject: "ann".to_owned(), profile: "mine".to_owned(), expires_at };
+        let label = UploadLabel { subject: "key:ann".to_owned(), profile: "mine".to_owned(), expires_at };
         label.seal(&secret.into())
     };
     let mut tampered = good.clone();
@@ -256,7 +256,8 @@ async fn what_is_too_large_is_deleted(database: Database) {
     let (_, next) = service.sign_file("ann", "metered").await;
     assert_eq!(next["quota"]["uploads"]["remaining"], 2);
     assert_eq!(next["quota"]["bytes"]["remaining"], 150);
-    let rejected = format!("ann rejected uploadcare/{id} has 101 bytes, and the profile takes 100 at most");
+    let rejected =
+        format!("key:ann rejected uploadcare/{id} has 101 bytes, and the profile takes 100 at most");
     assert!(service.audited().await.contains(&rejected));
 }
 
@@ -382,7 +383,7 @@ async fn a_deletion_elsewhere_is_noted(database: Database) {
     assert_eq!(service.deletion("ann", &id).await, "not_found");
     assert_eq!(
         service.audited().await,
-        [format!(" deleted uploadcare/{id} -"), format!("ann used uploadcare/{id} mine")]
+        [format!(" deleted uploadcare/{id} -"), format!("key:ann used uploadcare/{id} mine")]
     );
 }
 
@@ -396,11 +397,11 @@ async fn files_are_erased_with_their_owner(database: Database) {
         ids.push(id);
     }
     service.fail_deletions(true).await;
-    let (status, body) = service.delete("root", "/callers/ann/assets").await;
+    let (status, body) = service.delete("root", "/callers/key:ann/assets").await;
     assert_eq!((status, &body["code"]), (StatusCode::BAD_GATEWAY, &json!("provider_failed")), "{body}");
     assert_eq!(body["message"], "2 items may still be there; the request can be repeated");
     service.fail_deletions(false).await;
-    let (status, body) = service.delete("root", "/callers/ann/assets").await;
+    let (status, body) = service.delete("root", "/callers/key:ann/assets").await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let mut expected: Vec<_> =
         ids[..2].iter().map(|id| json!({ "uuid": id, "outcome": "deleted" })).collect();
@@ -421,13 +422,13 @@ async fn the_audit_says_what_became_of_files(database: Database) {
     service.sign("bob", "once").await;
     service.deletion("ann", &id).await;
     let audited: Vec<_> =
-        service.audited().await.into_iter().filter(|line| line.starts_with("ann")).collect();
+        service.audited().await.into_iter().filter(|line| line.starts_with("key:ann")).collect();
     assert_eq!(
         audited,
         [
-            format!("ann used uploadcare/{id} mine"),
-            format!("ann downloaded uploadcare/{id} -"),
-            format!("ann deleted uploadcare/{id} -"),
+            format!("key:ann used uploadcare/{id} mine"),
+            format!("key:ann downloaded uploadcare/{id} -"),
+            format!("key:ann deleted uploadcare/{id} -"),
         ]
     );
     assert!(!service.audited().await.concat().contains(&label));
@@ -464,7 +465,8 @@ async fn without_a_ledger_nothing_is_signed_and_webhooks_come_again() {
         let refusal = failure(&service.sign_file("ann", profile).await);
         assert!(refusal.starts_with("503 ledger_unreachable"), "{refusal}");
     }
-    let label = UploadLabel { subject: "ann".to_owned(), profile: "mine".to_owned(), expires_at: NOW.0 + 60 };
+    let label =
+        UploadLabel { subject: "key:ann".to_owned(), profile: "mine".to_owned(), expires_at: NOW.0 + 60 };
     let told = uploaded(STRANGE, Some(&label.seal(&SECRET_KEY.into())), 10);
     assert_eq!(service.tell_of(&told).await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.delete_file("ann", STRANGE).await.0, StatusCode::SERVICE_UNAVAILABLE);

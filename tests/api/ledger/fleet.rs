@@ -306,4 +306,16 @@ impl Database {
             sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
         }
     }
+
+    /// Does what a statement says, as somebody with a client of the database could.
+    pub(super) async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if self.url.starts_with("sqlite") {
+            let mut connection = SqliteConnection::connect(&self.url).await?;
+            sqlx::query(sql).execute(&mut connection).await.map(drop)
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await?;
+            sqlx::query(sql).execute(&mut connection).await.map(drop)
+        }
+    }
 }

@@ -7,10 +7,13 @@ mod crash;
 mod erasure;
 mod files;
 mod fleet;
+mod key_subjects;
 mod notifications;
+mod open_grants;
 mod outage;
 mod quotas;
 mod replicas;
+mod retention;
 mod story;
 mod sweep;
 
@@ -19,6 +22,7 @@ use std::env;
 use countersign::auth::ApiKeys;
 use countersign::config::{AuthConfig, SecureDelivery};
 use countersign::profiles::Profiles;
+use countersign::providers::{CallBudget, CallError};
 use reqwest::multipart::Part;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -147,18 +151,20 @@ impl Service {
     }
 
     async fn start(database: Database, is_notified: bool) -> Self {
+        let profiles = Profiles::from_toml(PROFILES).unwrap();
+        Self::start_as(database, Setup { auth: keys(), profiles, is_notified, ..Setup::default() }).await
+    }
+
+    async fn start_as(database: Database, setup: Setup) -> Self {
         let setup = Setup {
-            auth: keys(),
-            profiles: Profiles::from_toml(PROFILES).unwrap(),
             database_url: Some(database.url.clone()),
-            is_notified,
             uploadcare: |project| {
                 project.webhook_secret = Some(WEBHOOK_SECRET.into());
                 let key = DELIVERY_KEY.parse().unwrap();
                 project.secure_delivery =
                     Some(SecureDelivery { base: "https://cdn.example".to_owned(), key });
             },
-            ..Setup::default()
+            ..setup
         };
         Self { app: TestApp::spawn_as(setup).await, database }
     }
@@ -235,6 +241,14 @@ impl Service {
     async fn pass(&self, seconds: i64) {
         self.app.clock.advance(seconds);
         self.app.control("clock", json!({ "advance_seconds": seconds })).await;
+    }
+
+    /// What the sweep still did before it had made so many calls, and why it ended, if it was made to.
+    async fn sweep_within(&self, budget: &CallBudget) -> (usize, Option<CallError>) {
+        let mut settling = self.app.state.settling();
+        settling.admin = settling.admin.within(Some(budget.clone()));
+        let swept = settling.sweep(false).await.unwrap();
+        (swept.lines.len(), swept.error)
     }
 
     async fn sweep(&self) -> Vec<Value> {

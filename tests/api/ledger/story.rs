@@ -59,7 +59,7 @@ async fn fifty_replays_at_once_make_one_asset_and_one_used_grant(database: Datab
     assert_eq!(service.stored().await.len(), 1);
     let (_, list) = service.get("ann", "/uploads?state=used").await;
     assert_eq!(list["data"]["uploads"].as_array().unwrap().len(), 1);
-    let events = service.app.state.ledger.audit(Some("ann"), UnixSeconds::default(), 100).await.unwrap();
+    let events = service.app.state.ledger.audit(Some("key:ann"), UnixSeconds::default(), 100).await.unwrap();
     assert_eq!(events.iter().filter(|line| line.event == "used").count(), 1);
 }
 
@@ -141,9 +141,9 @@ async fn other_peoples_grants_are_not_there(database: Database) {
     assert_eq!(failure(&service.get("ann", "/uploads/1'; DROP TABLE grants").await), none);
     assert_eq!(service.get("root", &path).await.0, StatusCode::OK);
     assert_eq!(service.get("bob", "/uploads").await.1["data"]["uploads"], json!([]));
-    let asked = service.get("bob", "/uploads?subject=ann").await;
+    let asked = service.get("bob", "/uploads?subject=key:ann").await;
     assert_eq!(failure(&asked), "400 invalid_query: subject may be another's for administrators only");
-    let (_, list) = service.get("root", "/uploads?subject=ann").await;
+    let (_, list) = service.get("root", "/uploads?subject=key:ann").await;
     assert_eq!(list["data"]["uploads"][0]["uploadId"], signed["uploadId"]);
     assert_eq!(service.app.get("/uploads").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }

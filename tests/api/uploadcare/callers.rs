@@ -43,7 +43,7 @@ async fn signing_takes_a_credential_and_the_profiles_scope() {
     let (_, body) = answer(app.get("/uploadcare-signature?profile=once"), "cs_bob").await;
     let claims = text(&body["authToken"]);
     let claims = base64_text(claims.split('.').nth(1).unwrap());
-    insta::assert_snapshot!(claims, @r#"{"iat":1720000000,"exp":1720001800,"sub":"bob","uc":{"restrictions":{"limits":{"operations":1}}}}"#);
+    insta::assert_snapshot!(claims, @r#"{"iat":1720000000,"exp":1720001800,"sub":"key:bob","uc":{"restrictions":{"limits":{"operations":1}}}}"#);
 }
 
 /// The text behind base64url without padding.
