@@ -15,6 +15,7 @@ mod ownership;
 mod rate_limit;
 mod standing;
 mod upload_signature;
+mod upload_labels;
 mod uploadcare_signature;
 mod uploads;
 mod webhook_uploadcare;
