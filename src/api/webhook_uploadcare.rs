@@ -88,7 +88,8 @@ pub(super) async fn take_in(
             data: json!({ "outcome": "undeleted" }),
         }),
         Heard::StillLabelled => Err(ApiError::ProviderFailed {
-            message: "the file is recorded, but its label could not be removed; send the webhook again".to_owned(),
+            message: "the file is recorded, but its label could not be removed; send the webhook again"
+                .to_owned(),
             data: json!({ "outcome": "still_labelled" }),
         }),
     }
@@ -138,7 +139,12 @@ impl FileLabel {
             LabelledFiles::One => (1, Surplus::Unowned),
             LabelledFiles::UpTo(files) => (files, Surplus::Rejected),
         };
-        Self { id: id.to_string(), limit, surplus, ends_at: UnixSeconds(label.expires_at).plus(UPLOAD_SECONDS) }
+        Self {
+            id: id.to_string(),
+            limit,
+            surplus,
+            ends_at: UnixSeconds(label.expires_at).plus(UPLOAD_SECONDS),
+        }
     }
 }
 

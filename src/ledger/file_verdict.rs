@@ -202,7 +202,13 @@ impl Verdict {
         };
         let subject = if is_owned { file.subject.as_str() } else { "" };
         let said = reason.map_or_else(
-            || if is_owned { file.profile.as_str() } else { "came with a label that another file had before" },
+            || {
+                if is_owned {
+                    file.profile.as_str()
+                } else {
+                    "came with a label that another file had before"
+                }
+            },
             String::as_str,
         );
         // Whose label it was, since whose file it is cannot be told.

@@ -33,10 +33,7 @@ const INSERT: &str = "INSERT INTO uploadcare_files (uuid, subject, profile, byte
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (uuid) DO NOTHING";
 const SELECT: &str = "SELECT reason, deleted_at FROM uploadcare_files WHERE uuid = $1";
 /// Ids are compared byte by byte, as the verdict does.
-const LAST: Sql = Sql {
-    sqlite: last_file!("uuid"),
-    postgres: last_file!("uuid COLLATE \"C\""),
-};
+const LAST: Sql = Sql { sqlite: last_file!("uuid"), postgres: last_file!("uuid COLLATE \"C\"") };
 /// Files that the provider should no longer have: the label's, and the named one.
 const REJECTED: &str = "SELECT uuid FROM uploadcare_files \
      WHERE (label_id = $1 OR uuid = $2) AND reason IS NOT NULL AND deleted_at IS NULL ORDER BY uuid";
@@ -281,7 +278,7 @@ impl UploadedFile {
 }
 
 /// A file as the audit names it.
-pub fn file_target(file: &FileId) -> String {
+pub fn file_target(file: impl std::fmt::Display) -> String {
     format!("uploadcare/{file}")
 }
 

@@ -38,7 +38,9 @@ pub use terms::{StoredFile, Terms};
 use tracking::Tracking;
 pub use tracking::{Measure, Reservation, Tracked};
 pub use upload_id::{NotAnUploadId, UploadId};
-pub use uploadcare::{DEFAULT_FILES_PER_SIGNATURE, FileOwner, TokenLimits, UploadcareGrant, UploadcareProfile};
+pub use uploadcare::{
+    DEFAULT_FILES_PER_SIGNATURE, FileOwner, TokenLimits, UploadcareGrant, UploadcareProfile,
+};
 
 /// The name of the profile that is used when a request names none.
 pub const DEFAULT_PROFILE: &str = "default";

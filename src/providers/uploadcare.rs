@@ -120,7 +120,8 @@ impl RestApi {
         let ids: Vec<_> = files.iter().map(FileId::as_str).collect();
         // A list of texts always becomes JSON.
         let body = serde_json::to_vec(&ids).unwrap_or_default();
-        let answer = self.calls().make(deadline, || self.request(Method::DELETE, "/files/storage/", &body)).await;
+        let answer =
+            self.calls().make(deadline, || self.request(Method::DELETE, "/files/storage/", &body)).await;
         let outcomes = files.iter().map(|file| (file.clone(), outcome(file, answer.as_ref()))).collect();
         FileBatch { outcomes, error: answer.err() }
     }

@@ -22,14 +22,19 @@ impl Settling {
         by: By<'_>,
     ) -> Result<Heard, LedgerError> {
         let recorded = self.ledger.record(file, terms).await?;
-        if recorded.is_new && let Some(reason) = &recorded.reason {
+        if recorded.is_new
+            && let Some(reason) = &recorded.reason
+        {
             tracing::warn!(file = %file.id, profile = file.profile, reason, "a file is rejected and deleted");
         }
         let batches = self.remove_files(&recorded.rejected, TIME_LIMIT, by).await?;
         let outcomes = batches.iter().flat_map(|batch| &batch.outcomes);
-        let failed: Vec<_> =
-            outcomes.filter(|(_, outcome)| matches!(outcome, FileOutcome::Failed(_))).map(|(id, _)| id).collect();
-        let is_gone = recorded.is_deleted || recorded.rejected.contains(&file.id) && !failed.contains(&&file.id);
+        let failed: Vec<_> = outcomes
+            .filter(|(_, outcome)| matches!(outcome, FileOutcome::Failed(_)))
+            .map(|(id, _)| id)
+            .collect();
+        let is_gone =
+            recorded.is_deleted || recorded.rejected.contains(&file.id) && !failed.contains(&&file.id);
         if !is_gone && !self.remove_label(&file.id).await {
             return Ok(Heard::StillLabelled);
         }

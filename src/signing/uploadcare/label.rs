@@ -90,7 +90,10 @@ impl LabelKey {
 }
 
 impl UploadLabel {
-    #[expect(clippy::expect_used, reason = "a profile's name is part of a scope, which has at most 100 bytes")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a profile's name is part of a scope, which has at most 100 bytes"
+    )]
     fn to_bytes(&self) -> Vec<u8> {
         // Seconds fit until 2106.
         let expiry = u32::try_from(self.expires_at.max(0)).unwrap_or(u32::MAX).to_be_bytes();

@@ -7,6 +7,7 @@ mod crash;
 mod erasure;
 mod files;
 mod fleet;
+mod labels;
 mod notifications;
 mod outage;
 mod quotas;
@@ -76,8 +77,7 @@ impl Database {
     }
 }
 
-const ALL: &str =
-    "upload:once,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,download,delete";
+const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,upload:pair,download,delete";
 
 /// Ann and Bob with everything, and an administrator: the lines of a keys file.
 fn key_lines() -> String {
@@ -122,6 +122,11 @@ owned = true
 provider = "uploadcare"
 max_bytes = "100"
 quota = { uploads = "3/day", bytes = "150/hour" }
+
+[profiles.pair]
+provider = "uploadcare"
+quota = { uploads = "20/day" }
+files_per_signature = 2
 "#;
 
 /// What Uploadcare's webhooks are signed with.
