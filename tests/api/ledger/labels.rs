@@ -51,7 +51,7 @@ impl Service {
         self.app.control("faults", json!(faults)).await;
     }
 
-    async fn stored(&self, ids: &[String]) -> Vec<bool> {
+    async fn are_stored(&self, ids: &[String]) -> Vec<bool> {
         join_all(ids.iter().map(|id| self.is_stored(id))).await
     }
 }
@@ -172,7 +172,7 @@ async fn webhooks_in_any_order_and_repeated_leave_the_same_files(database: Datab
         for at in order {
             assert_eq!(replica.outcome_of(&uploaded_at(&ids[at], &label, at)).await, "known");
         }
-        assert_eq!(service.stored(&ids).await, [true, true, false], "{order:?}");
+        assert_eq!(service.are_stored(&ids).await, [true, true, false], "{order:?}");
         assert_eq!(service.uploads_left("ann", "pair").await, 20 - used, "{order:?}");
         let audited = service.audited().await;
         let said = format!(
