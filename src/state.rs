@@ -20,6 +20,7 @@ use crate::providers::cloudinary::AdminApi;
 use crate::providers::uploadcare::RestApi;
 use crate::settling::Settling;
 use crate::signing::cloudinary::Signer;
+use crate::signing::uploadcare::LabelKey;
 
 /// The service's state. A clone is one more reference to it.
 #[derive(Clone, Debug)]
@@ -97,6 +98,8 @@ pub struct Cloudinary {
 pub struct Uploadcare {
     /// What signs uploads.
     pub secret_key: SecretString,
+    /// What encrypts the labels of uploads.
+    pub label_key: LabelKey,
     /// Which CDN URLs are the project's.
     pub cdn: OurCdn,
     /// Signed delivery, where the project has it.
@@ -194,6 +197,7 @@ impl Uploadcare {
     fn new(account: &UploadcareAccount, emulated: bool, clock: Clock) -> Result<Self, NoClient> {
         Ok(Self {
             secret_key: account.secret_key.clone(),
+            label_key: LabelKey::derive(&account.secret_key, &account.public_key),
             cdn: account.cdn(emulated),
             secure_delivery: account.secure_delivery.clone(),
             webhook_secret: account.webhook_secret.clone(),

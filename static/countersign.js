@@ -656,8 +656,8 @@ function asGrant(data) {
  * @typedef {object} UploadcareGuards
  * @property {{ runOn: 'add', validator: () => Promise<{ message: string } | undefined> }} validator for `fileValidators`: a
  *   file is only uploaded once there is a signature, and says why if there is none
- * @property {() => Promise<Record<string, string>>} metadata for `metadata`: tells the server whose each file is, under
- *   profiles that keep that
+ * @property {() => Promise<Record<string, string>>} metadata for `metadata`, once for each file: attributes the file to the
+ *   caller, under profiles that keep a ledger
  * @property {() => void} forget asks for a new signature next time, such as after the provider refused one
  */
 
@@ -671,8 +671,9 @@ function asGrant(data) {
  *     config.metadata = resolver.metadata;
  *
  * Failures that may pass are retried, three times unless `retries` says otherwise. One signature serves every file until
- * less than ten minutes (or half its lifetime) are left, and files that ask at the same time share one request. By itself
- * the component uploads without a signature when its resolver fails; this one then gives it something that cannot be sent.
+ * less than ten minutes (or half its lifetime) are left, or as many files are uploaded as the server allows under one; files
+ * that ask at the same time share one request. By itself the component uploads without a signature when its resolver fails;
+ * this one then gives it something that cannot be sent.
  *
  * @param {UploadcareOptions} [options]
  * @returns {UploadcareResolver}
@@ -684,12 +685,21 @@ export function uploadcareResolver(options = {}) {
   let underWay;
 
   async function hold() {
-    if (held?.isFresh()) return held;
+    if (held?.isFresh() && held.files?.length !== 0) return held;
     underWay ??= requestPair(options).finally(() => { underWay = undefined; });
     const previous = held;
     held = await underWay;
     if (held !== previous) options.onSigned?.();
     return held;
+  }
+
+  /** Metadata that no other file gets: a label is good for one file. */
+  async function takeMetadata() {
+    for (;;) {
+      const { files } = await hold();
+      const metadata = files ? files.shift() : {};
+      if (metadata) return metadata;
+    }
   }
 
   /** @param {unknown} error */
@@ -705,7 +715,7 @@ export function uploadcareResolver(options = {}) {
       validator: () => hold().then(() => undefined, (error) => ({ message: `Not uploaded: ${tell(error).message}` })),
     },
     // A failure is thrown: the component may hold an older signature, and a file without a label would be nobody's.
-    metadata: () => hold().then(({ metadata }) => metadata, (error) => { throw tell(error); }),
+    metadata: () => takeMetadata().catch((error) => { throw tell(error); }),
     forget() { held = undefined; },
   });
 }
@@ -714,17 +724,21 @@ export function uploadcareResolver(options = {}) {
 const UPLOADCARE_THRESHOLD_SECONDS = 600;
 const UPLOADCARE_RETRIES = 3;
 
-/** @typedef {{ pair: UploadcarePair, metadata: Record<string, string>, isFresh: () => boolean }} HeldPair */
+/**
+ * A signature, and what is left of the metadata that came with it: one entry for each file, where the server counts them.
+ * @typedef {{ pair: UploadcarePair, files?: Record<string, string>[], isFresh: () => boolean }} HeldPair
+ */
 
 /** @param {UploadcareOptions} options @returns {Promise<HeldPair>} */
 function requestPair({ retries = UPLOADCARE_RETRIES, ...options }) {
-  const path = withQuery('/uploadcare-signature', { ...(options.profile && { profile: options.profile }) });
+  const query = { ...(options.profile && { profile: options.profile }), per_file: 'true' };
+  const path = withQuery('/uploadcare-signature', query);
   return withRetries(async () => {
     const elapsedSeconds = startTimer();
     const { status, headers, text } = await fetchText('GET', path, undefined, options);
     const answer = parseJson(text);
     if (status >= 400) throw serverRefusal(status, headers, answer);
-    const { secureSignature, secureExpire, metadata = {} } = answer ?? {};
+    const { secureSignature, secureExpire, fileMetadata: files } = answer ?? {};
     if (!secureSignature || !secureExpire) {
       throw new UploadError('unexpected_answer', 'The signing server answered without a signature.', { origin: 'server' });
     }
@@ -732,7 +746,7 @@ function requestPair({ retries = UPLOADCARE_RETRIES, ...options }) {
     const reserve = Math.min(UPLOADCARE_THRESHOLD_SECONDS, lifetime / 2);
     return {
       pair: { secureSignature: String(secureSignature), secureExpire: String(secureExpire) },
-      metadata,
+      ...(files?.length > 0 && { files }),
       isFresh: () => lifetime - elapsedSeconds() > reserve,
     };
   }, { ...options, retries });

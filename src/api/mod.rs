@@ -14,6 +14,7 @@ mod health;
 mod ownership;
 mod rate_limit;
 mod standing;
+mod upload_labels;
 mod upload_signature;
 mod uploadcare_signature;
 mod uploads;

@@ -3,8 +3,8 @@
 //! The answer has no envelope, because the component reads the top level, and it has both spellings of its fields that
 //! the provider's examples use.
 //!
-//! Under a profile that asks for the ledger there is a label too, as the metadata that clients are to send along: it tells
-//! whose an upload is once the provider tells of it. Nothing is kept of a signature itself.
+//! Under a profile that asks for the ledger there are labels too, as metadata that clients send along: they attribute a
+//! file once the provider reports it. Nothing is kept of a signature itself.
 
 use std::collections::BTreeMap;
 
@@ -15,21 +15,21 @@ use serde::{Deserialize, Serialize};
 use super::ApiError;
 use super::extract::{ApiQuery, NoStoreJson};
 use super::granting::QuotaLine;
+use super::upload_labels::Labels;
 use crate::auth::Caller;
-use crate::clock::UnixSeconds;
-use crate::profiles::{FileOwner, Reservation, TokenLimits, UploadcareGrant};
+use crate::profiles::{TokenLimits, UploadcareGrant};
 use crate::signing::Signature;
-use crate::signing::uploadcare::{UploadLabel, UploadToken, bearer_token, upload_signature};
+use crate::signing::uploadcare::{UploadToken, bearer_token, upload_signature};
 use crate::state::{AppState, Uploadcare};
-
-/// The key under which the label stands in a file's metadata.
-pub(super) const LABEL_KEY: &str = "countersign";
 
 /// What a client asks for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UploadcareQuery {
     profile: Option<String>,
+    /// Whether each file gets a label of its own, which nobody can use again.
+    #[serde(default)]
+    per_file: bool,
 }
 
 /// A signature and its expiry, each under two names; the expiry is text, as it was signed.
@@ -56,8 +56,8 @@ struct TokenResponse {
 struct UploadcareResponse {
     #[serde(flatten)]
     signed: Signed,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: BTreeMap<&'static str, String>,
+    #[serde(flatten)]
+    labels: Option<Labels>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     quota: BTreeMap<&'static str, QuotaLine>,
 }
@@ -69,13 +69,6 @@ enum Signed {
     Token(TokenResponse),
 }
 
-/// What is asked of the ledger before a signature is given.
-struct Asked {
-    subject: String,
-    profile: String,
-    reservations: Vec<Reservation>,
-}
-
 /// Signs uploads for the caller, under a profile.
 pub(super) async fn create(
     State(app): State<AppState>,
@@ -84,44 +77,27 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let uploadcare = app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?;
     let now = app.clock.now();
-    let (mut response, asked) = {
-        let profiles = app.profiles();
-        let grant = profiles.uploadcare(query.profile.as_deref())?.grant(&caller, now)?;
-        (UploadcareResponse::sign(&grant, &caller, uploadcare), grant.owner.map(Asked::of))
-    };
-    if let Some(Asked { subject, profile, reservations }) = asked {
-        let quotas = app.ledger.room(&subject, &profile, &reservations).await;
+    // A copy: a reload must not wait for the ledger.
+    let profile = app.profiles().uploadcare(query.profile.as_deref())?.clone();
+    let grant = profile.grant(&caller, now)?;
+    let signed = Signed::sign(&grant, &caller, uploadcare);
+    let mut response = UploadcareResponse { signed, labels: None, quota: BTreeMap::new() };
+    if let Some(owner) = &grant.owner {
+        let quotas = app.ledger.room(&owner.subject, owner.profile, &owner.reservations).await;
         let quotas = quotas.map_err(|error| ApiError::of_issue(error, now))?;
+        let key = &uploadcare.label_key;
+        response.labels = Some(Labels::seal(owner, grant.expires_at, &quotas, query.per_file, key));
         response.quota = quotas.iter().map(QuotaLine::of).collect();
     }
     Ok(NoStoreJson(response).into_response())
 }
 
-impl UploadcareResponse {
+impl Signed {
     fn sign(grant: &UploadcareGrant<'_>, caller: &Caller, uploadcare: &Uploadcare) -> Self {
-        let label = grant.owner.as_ref().map(|owner| seal(owner, grant.expires_at, uploadcare));
-        let signed = match &grant.token {
-            None => Signed::Signature(SignatureResponse::sign(grant, uploadcare)),
-            Some(limits) => Signed::Token(TokenResponse::sign(grant, limits, caller, uploadcare)),
-        };
-        let metadata = label.map(|label| (LABEL_KEY, label)).into_iter().collect();
-        Self { signed, metadata, quota: BTreeMap::new() }
-    }
-}
-
-fn seal(owner: &FileOwner<'_>, expires_at: UnixSeconds, uploadcare: &Uploadcare) -> String {
-    let label = UploadLabel {
-        subject: owner.subject.clone(),
-        profile: owner.profile.to_owned(),
-        expires_at: expires_at.0,
-    };
-    label.seal(&uploadcare.secret_key)
-}
-
-impl Asked {
-    fn of(owner: FileOwner<'_>) -> Self {
-        let FileOwner { subject, profile, reservations, .. } = owner;
-        Self { subject, profile: profile.to_owned(), reservations }
+        match &grant.token {
+            None => Self::Signature(SignatureResponse::sign(grant, uploadcare)),
+            Some(limits) => Self::Token(TokenResponse::sign(grant, limits, caller, uploadcare)),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! `/webhooks/uploadcare`: what the provider tells us of files in our project.
 //!
 //! Nothing in a body is believed before the signature over its raw bytes is. It says no time, so that a repetition is told
-//! by the file's id, which no two files share. Whose a file is says the label that we gave out with a signature; a file
-//! without one is nobody's, and stays: there are other ways to upload.
+//! by the file's id, which no two files share. A file belongs to the owner of its label, which we issued with a signature;
+//! a file without one is nobody's, and stays: there are other ways to upload.
 
 use std::collections::BTreeMap;
 
@@ -17,19 +17,18 @@ use sha2::{Digest, Sha256};
 
 use super::ApiError;
 use super::extract::{ApiJson, RequestId, read_body};
-use super::uploadcare_signature::LABEL_KEY;
 use super::webhooks::{HeardResponse, answer};
 use crate::clock::UnixSeconds;
 use crate::delivery::uploadcare::FileId;
-use crate::ledger::{SettledBy, UploadedFile};
-use crate::settling::{By, Heard};
-use crate::signing::uploadcare::{UploadLabel, is_webhook_signature};
+use crate::ledger::{FileLabel, SettledBy, Surplus, UploadedFile};
+use crate::settling::{By, Heard, LABEL_KEY};
+use crate::signing::uploadcare::{LabelId, LabelledFiles, UploadLabel, is_webhook_signature};
 use crate::state::{AppState, Uploadcare};
 
 /// The most bytes of a body: metadata takes 30 kB at most, and what add-ons found out about a file is not much more.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How long after a label's end the provider may note a file, in seconds: a large one that began in time comes late.
-const LATE_SECONDS: i64 = 3_600;
+/// How long after its signature has expired a label is still valid, in seconds: a large upload that began in time.
+const UPLOAD_SECONDS: i64 = 600;
 
 /// The fields that matter here; there are many more.
 #[derive(Debug, Deserialize)]
@@ -88,6 +87,11 @@ pub(super) async fn take_in(
             message: "a rejected file may still be there; tell of it again".to_owned(),
             data: json!({ "outcome": "undeleted" }),
         }),
+        Heard::StillLabelled => Err(ApiError::ProviderFailed {
+            message: "the file is recorded, but its label could not be removed; send the webhook again"
+                .to_owned(),
+            data: json!({ "outcome": "still_labelled" }),
+        }),
     }
 }
 
@@ -108,30 +112,60 @@ async fn uploaded(
     data: FileData,
     by: By<'_>,
 ) -> Result<Heard, ApiError> {
-    let uploaded_at = data.datetime_uploaded.map_or(app.clock.now(), |at| UnixSeconds(at.as_second()));
-    let Some((bytes, label)) = data.size.zip(data.label(&id, uploadcare, uploaded_at)) else {
-        return Ok(Heard::Unknown);
-    };
+    let uploaded_at = data.datetime_uploaded;
+    let uploaded_micros =
+        uploaded_at.map_or(app.clock.now().0 * 1_000_000, |uploaded_at| uploaded_at.as_microsecond());
+    let label = data.label(&id, uploadcare, uploaded_micros);
+    let Some((bytes, (label_id, label))) = data.size.zip(label) else { return Ok(Heard::Unknown) };
     // A profile that is gone holds its last files to nothing; they are somebody's all the same.
     let terms =
         app.profiles().uploadcare(Some(&label.profile)).ok().and_then(|profile| profile.terms().cloned());
-    let UploadLabel { subject, profile, .. } = label;
-    let file = UploadedFile { id, subject, profile, bytes, mime_type: data.mime_type, uploaded_at };
+    let file = UploadedFile {
+        id,
+        bytes,
+        mime_type: data.mime_type,
+        uploaded_micros,
+        label: FileLabel::of(label_id, &label),
+        subject: label.subject,
+        profile: label.profile,
+        request_id: by.request_id.to_owned(),
+    };
     Ok(app.settling().announced_file(&file, &terms.unwrap_or_default(), by).await?)
 }
 
+impl FileLabel {
+    fn of(id: LabelId, label: &UploadLabel) -> Self {
+        let (limit, surplus) = match label.files {
+            LabelledFiles::One => (1, Surplus::Unowned),
+            LabelledFiles::UpTo(files) => (files, Surplus::Rejected),
+        };
+        Self {
+            id: id.to_string(),
+            limit,
+            surplus,
+            ends_at: UnixSeconds(label.expires_at).plus(UPLOAD_SECONDS),
+        }
+    }
+}
+
 impl FileData {
-    /// The label, if there is one of ours that was good when the file was uploaded.
-    fn label(&self, id: &FileId, uploadcare: &Uploadcare, uploaded_at: UnixSeconds) -> Option<UploadLabel> {
-        let sealed = self.metadata.as_ref()?.get(LABEL_KEY)?.as_str().unwrap_or_default();
-        let Some(label) = UploadLabel::open(sealed, &uploadcare.secret_key) else {
-            tracing::warn!(file = %id, "a file came with a label that this server did not give out");
+    /// The label, if there is one of ours that was valid when the file was uploaded.
+    fn label(
+        &self,
+        id: &FileId,
+        uploadcare: &Uploadcare,
+        uploaded_micros: i64,
+    ) -> Option<(LabelId, UploadLabel)> {
+        let sealed = self.metadata.as_ref()?.get(LABEL_KEY)?.as_str()?;
+        let Some((label_id, label)) = uploadcare.label_key.open(sealed) else {
+            tracing::warn!(file = %id, "a file came with a label that this server did not issue");
             return None;
         };
-        if uploaded_at > UnixSeconds(label.expires_at).plus(LATE_SECONDS) {
+        let ends_at = label.expires_at + UPLOAD_SECONDS;
+        if uploaded_micros > ends_at * 1_000_000 {
             tracing::warn!(file = %id, profile = label.profile, "a file came with a label that had expired");
             return None;
         }
-        Some(label)
+        Some((label_id, label))
     }
 }

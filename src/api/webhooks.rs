@@ -131,7 +131,7 @@ async fn take_in(app: &AppState, body: &[u8], request_id: &str) -> Result<&'stat
     };
     Ok(match heard {
         // The sweep tries again to delete what is left.
-        Heard::Settled | Heard::Undeleted => "settled",
+        Heard::Settled | Heard::Undeleted | Heard::StillLabelled => "settled",
         Heard::Known => "known",
         Heard::Unknown => "ignored",
     })

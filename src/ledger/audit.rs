@@ -32,6 +32,8 @@ pub enum Happening {
     Downloaded,
     /// An asset was deleted.
     Deleted,
+    /// A file at Uploadcare came with a label that another file had before.
+    Unowned,
 }
 
 impl Happening {
@@ -43,6 +45,7 @@ impl Happening {
             Self::Expired => "expired",
             Self::Downloaded => "downloaded",
             Self::Deleted => "deleted",
+            Self::Unowned => "unowned",
         }
     }
 

@@ -8,35 +8,80 @@ use sqlx::FromRow;
 
 use super::audit::{self, Event, Happening};
 use super::database::{Sql, lock_rows, over_rows, reading, writing};
-use super::quota::{self, Change, Key, QuotaRow, UsedByKey, used_of};
+use super::file_verdict::{LastFile, Placement, decide};
+use super::quota::{self, Key, QuotaRow, UsedByKey, used_of};
 use super::{IssueError, Ledger, LedgerError, QuotaExceeded, QuotaUse};
 use crate::clock::UnixSeconds;
 use crate::delivery::uploadcare::FileId;
-use crate::profiles::{FileTerms, Measure, Reservation};
+use crate::profiles::{FileTerms, Reservation};
 
-const INSERT: &str = "INSERT INTO uploadcare_files (uuid, subject, profile, bytes, mime_type, uploaded_at) \
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (uuid) DO NOTHING";
+macro_rules! last_file {
+    ($uuid:literal) => {
+        concat!(
+            "SELECT uuid, uploaded_micros, taken, COUNT(*) OVER () AS places FROM uploadcare_files \
+             WHERE label_id = $1 AND counted = 1 AND uuid <> $2 ORDER BY uploaded_micros DESC, ",
+            $uuid,
+            " DESC LIMIT 1"
+        )
+    };
+}
+
+/// Locks a label, so that replicas count its files one after the other.
+const LOCK_LABEL: &str = "INSERT INTO uploadcare_labels (id, ends_at) VALUES ($1, $2) \
+     ON CONFLICT (id) DO UPDATE SET ends_at = excluded.ends_at";
+const INSERT: &str = "INSERT INTO uploadcare_files (uuid, subject, profile, bytes, mime_type, uploaded_at, label_id, uploaded_micros) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (uuid) DO NOTHING";
 const SELECT: &str = "SELECT reason, deleted_at FROM uploadcare_files WHERE uuid = $1";
-const REJECT: &str = "UPDATE uploadcare_files SET reason = $2 WHERE uuid = $1";
+/// Ids are compared byte by byte, as the verdict does.
+const LAST: Sql = Sql { sqlite: last_file!("uuid"), postgres: last_file!("uuid COLLATE \"C\"") };
+/// Files that the provider should no longer have: the label's, and the named one.
+const REJECTED: &str = "SELECT uuid FROM uploadcare_files \
+     WHERE (label_id = $1 OR uuid = $2) AND reason IS NOT NULL AND deleted_at IS NULL ORDER BY uuid";
 
-/// A file that the provider tells of, and whose it is.
+/// A file that the provider reports, and whose it is.
 #[derive(Clone, Debug)]
 pub struct UploadedFile {
     /// Names it.
     pub id: FileId,
-    /// Whose it is; empty where callers are not told apart.
+    /// The owner of its label; empty where callers are anonymous.
     pub subject: String,
     /// Under which profile it was uploaded.
     pub profile: String,
     /// Its size.
     pub bytes: u64,
-    /// What is in it.
+    /// Its content type.
     pub mime_type: Option<String>,
-    /// When it was uploaded.
-    pub uploaded_at: UnixSeconds,
+    /// When it was uploaded, in Unix microseconds.
+    pub uploaded_micros: i64,
+    /// The label that it came with.
+    pub label: FileLabel,
+    /// The HTTP request that reports it.
+    pub request_id: String,
 }
 
-/// What the ledger holds of a file.
+/// The label that a file came with.
+#[derive(Clone, Debug)]
+pub struct FileLabel {
+    /// Identifies it.
+    pub id: String,
+    /// How many files it covers.
+    pub limit: u32,
+    /// What becomes of further files.
+    pub surplus: Surplus,
+    /// When it expires.
+    pub ends_at: UnixSeconds,
+}
+
+/// What becomes of a file that its label does not cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surplus {
+    /// It is rejected, and to be deleted.
+    Rejected,
+    /// It stays, and belongs to nobody.
+    Unowned,
+}
+
+/// What the ledger holds of a file once it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
     /// Whether the ledger did not know it before.
@@ -45,6 +90,8 @@ pub struct RecordedFile {
     pub reason: Option<String>,
     /// Whether it is gone.
     pub is_deleted: bool,
+    /// Rejected files that may still be there: this one, or others with the same label.
+    pub rejected: Vec<FileId>,
 }
 
 /// A file that is gone.
@@ -60,12 +107,6 @@ pub struct DeletedFile {
 struct FileRow {
     reason: Option<String>,
     deleted_at: Option<i64>,
-}
-
-/// What a file takes of quotas, or why it is rejected.
-struct Verdict {
-    changes: Vec<Change>,
-    reason: Option<String>,
 }
 
 impl Ledger {
@@ -99,57 +140,67 @@ impl Ledger {
         Ok(quota::by_key(rows))
     }
 
-    /// Writes a file down and counts it, unless it is known. One that breaks its terms, or goes over a quota, is marked as
-    /// rejected: it was an upload, and takes no room.
-    pub async fn record(
-        &self,
-        file: &UploadedFile,
-        terms: &FileTerms,
-        request_id: &str,
-    ) -> Result<RecordedFile, LedgerError> {
-        let reservations = terms.reservations(file.bytes, file.uploaded_at);
-        let changes: Vec<_> = reservations.iter().map(|one| file.change(one)).collect();
+    /// Records a file and counts it, unless it is known. A file that its label does not cover, that breaks its terms or
+    /// that goes over a quota is rejected, or nobody's.
+    pub async fn record(&self, file: &UploadedFile, terms: &FileTerms) -> Result<RecordedFile, LedgerError> {
+        let label = &file.label;
         self.open().await?;
-        Ok(writing!(&self.database, |transaction, spelling| 'recorded: {
+        Ok(writing!(&self.database, |transaction, spelling| {
+            let lock = sqlx::query(LOCK_LABEL).bind(&label.id).bind(label.ends_at.0);
+            lock.execute(&mut *transaction).await?;
             let inserted = sqlx::query(INSERT)
                 .bind(file.id.as_str())
                 .bind(&file.subject)
                 .bind(&file.profile)
                 .bind(file.bytes.cast_signed())
                 .bind(&file.mime_type)
-                .bind(file.uploaded_at.0)
+                .bind(file.uploaded_at().0)
+                .bind(&label.id)
+                .bind(file.uploaded_micros)
                 .execute(&mut *transaction)
                 .await?;
-            if inserted.rows_affected() == 0 {
-                let row = sqlx::query_as(SELECT).bind(file.id.as_str()).fetch_one(&mut *transaction);
-                break 'recorded RecordedFile::of(row.await?);
+            let is_new = inserted.rows_affected() > 0;
+            if is_new {
+                let last: Option<LastFile> = sqlx::query_as(spelling(LAST))
+                    .bind(&label.id)
+                    .bind(file.id.as_str())
+                    .fetch_optional(&mut *transaction)
+                    .await?;
+                let placement = Placement::of(file, last);
+                let touched = placement.touched(file, terms);
+                let mut used = UsedByKey::new();
+                if !touched.is_empty() {
+                    let lock = sqlx::query_as(spelling(quota::LOCK)).bind(quota::as_rows(touched.iter()));
+                    used = quota::by_key(lock.fetch_all(&mut *transaction).await?);
+                }
+                let verdict = decide(file, terms, &placement, touched, used);
+                for (statement, rows) in verdict.writes() {
+                    sqlx::query(spelling(statement)).bind(rows).execute(&mut *transaction).await?;
+                }
             }
-            let mut used = UsedByKey::new();
-            if !changes.is_empty() {
-                let lock = sqlx::query_as(spelling(quota::LOCK)).bind(quota::as_rows(changes.iter()));
-                used = quota::by_key(lock.fetch_all(&mut *transaction).await?);
+            let row: FileRow =
+                sqlx::query_as(SELECT).bind(file.id.as_str()).fetch_one(&mut *transaction).await?;
+            let rejected: Vec<String> = sqlx::query_scalar(REJECTED)
+                .bind(&label.id)
+                .bind(file.id.as_str())
+                .fetch_all(&mut *transaction)
+                .await?;
+            RecordedFile {
+                is_new,
+                reason: row.reason,
+                is_deleted: row.deleted_at.is_some(),
+                rejected: rejected.iter().filter_map(|id| id.parse().ok()).collect(),
             }
-            let verdict = file.judge(terms, &reservations, &used, changes);
-            if !verdict.changes.is_empty() {
-                let rows = quota::as_rows(verdict.changes.iter());
-                sqlx::query(spelling(quota::ADD)).bind(rows).execute(&mut *transaction).await?;
-            }
-            if let Some(reason) = &verdict.reason {
-                sqlx::query(REJECT).bind(file.id.as_str()).bind(reason).execute(&mut *transaction).await?;
-            }
-            let event = file.event(verdict.reason.as_deref(), request_id);
-            sqlx::query(spelling(audit::INSERT)).bind(event).execute(&mut *transaction).await?;
-            RecordedFile { is_new: true, reason: verdict.reason, is_deleted: false }
         }))
     }
 
-    /// What is known of a file.
-    pub async fn find_file(&self, file: &FileId) -> Result<Option<RecordedFile>, LedgerError> {
+    /// Whether a file is known, and if so whether it is deleted.
+    pub async fn is_file_deleted(&self, file: &FileId) -> Result<Option<bool>, LedgerError> {
         self.open().await?;
         let row: Option<FileRow> = reading!(&self.database, |pool| {
             sqlx::query_as(SELECT).bind(file.as_str()).fetch_optional(pool).await?
         });
-        Ok(row.map(RecordedFile::of))
+        Ok(row.map(|row| row.deleted_at.is_some()))
     }
 
     /// Notes that files are gone. What the provider says was there goes into the audit, known or not.
@@ -220,56 +271,14 @@ impl Ledger {
 }
 
 impl UploadedFile {
-    fn change(&self, reservation: &Reservation) -> Change {
-        let key = Key::of(&self.subject, &self.profile, reservation);
-        let add = i64::try_from(reservation.amount).unwrap_or(i64::MAX);
-        Change { key, ends_at: reservation.window.ends_at, add }
-    }
-
-    /// Holds the file against its terms and what is used; `changes` is what it takes if it may stay.
-    fn judge(
-        &self,
-        terms: &FileTerms,
-        reservations: &[Reservation],
-        used: &UsedByKey,
-        mut changes: Vec<Change>,
-    ) -> Verdict {
-        let is_over = |one: &&Reservation| {
-            let used = used_of(used, &Key::of(&self.subject, &self.profile, one));
-            QuotaUse::with(&self.profile, one, used).is_err()
-        };
-        let over = reservations.iter().find(is_over).map(|one| {
-            format!("goes over the quota of {} {} for its period", one.limit, one.measure.as_str())
-        });
-        let reason = terms.broken_by(self.bytes).or(over);
-        if reason.is_some() {
-            changes.retain(|change| change.key.measure == Measure::Uploads.as_str());
-        }
-        Verdict { changes, reason }
-    }
-
-    fn event(&self, reason: Option<&str>, request_id: &str) -> String {
-        let happening = if reason.is_some() { Happening::Rejected } else { Happening::Used };
-        let event = Event {
-            at: self.uploaded_at,
-            subject: &self.subject,
-            upload_id: None,
-            target: &file_target(&self.id),
-            detail: Some(reason.unwrap_or(&self.profile)),
-            request_id,
-        };
-        happening.rows([event].into_iter())
-    }
-}
-
-impl RecordedFile {
-    fn of(row: FileRow) -> Self {
-        Self { is_new: false, reason: row.reason, is_deleted: row.deleted_at.is_some() }
+    /// When it was uploaded.
+    pub fn uploaded_at(&self) -> UnixSeconds {
+        UnixSeconds(self.uploaded_micros.div_euclid(1_000_000))
     }
 }
 
 /// A file as the audit names it.
-pub fn file_target(file: &FileId) -> String {
+pub fn file_target(file: impl std::fmt::Display) -> String {
     format!("uploadcare/{file}")
 }
 

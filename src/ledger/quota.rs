@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::database::{Sql, over_rows};
@@ -28,7 +28,7 @@ pub(super) const ADD: Sql = over_rows!(
 );
 
 /// Names one row.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key {
     pub(super) subject: String,
     pub(super) profile: String,
@@ -49,7 +49,7 @@ impl Key {
 }
 
 /// What is to be added to a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Change {
     #[serde(flatten)]
     pub(super) key: Key,

@@ -51,12 +51,15 @@ impl Ledger {
         rows.into_iter().map(Entry::try_from).collect()
     }
 
-    /// Forgets the counts of periods that ended long ago.
+    /// Forgets the counts of periods that ended long ago, and the locks of labels that expired long ago.
     pub async fn forget_old_quotas(&self, now: UnixSeconds) -> Result<(), LedgerError> {
-        const DELETE: &str = "DELETE FROM quota_use WHERE ends_at < $1";
+        const QUOTAS: &str = "DELETE FROM quota_use WHERE ends_at < $1";
+        const LABELS: &str = "DELETE FROM uploadcare_labels WHERE ends_at < $1";
         self.open().await?;
         writing!(&self.database, |transaction, _spelling| {
-            sqlx::query(DELETE).bind(now.plus(-KEEP_QUOTAS_SECONDS).0).execute(&mut *transaction).await?;
+            for delete in [QUOTAS, LABELS] {
+                sqlx::query(delete).bind(now.plus(-KEEP_QUOTAS_SECONDS).0).execute(&mut *transaction).await?;
+            }
         });
         Ok(())
     }

@@ -43,7 +43,9 @@ pub use terms::{StoredFile, Terms};
 use tracking::Tracking;
 pub use tracking::{Measure, Reservation, Tracked};
 pub use upload_id::{NotAnUploadId, UploadId};
-pub use uploadcare::{FileOwner, TokenLimits, UploadcareGrant, UploadcareProfile};
+pub use uploadcare::{
+    DEFAULT_FILES_PER_SIGNATURE, FileOwner, TokenLimits, UploadcareGrant, UploadcareProfile,
+};
 pub use warning::ProfileWarning;
 
 /// The name of the profile that is used when a request names none.

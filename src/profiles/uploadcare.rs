@@ -9,9 +9,10 @@
 //! owned       true | false                     whether the ledger keeps whose each file is
 //! max_bytes   "10MB"                           what is larger is deleted; asks for the ledger too
 //! quota       { uploads = "20/day", bytes = "200MB/day" }                 the same for what is over it
+//! files_per_signature  1 … 1000                with the ledger only: how many files one signature's label covers
 //! ```
 //!
-//! A signature binds nothing but the time. What the last three ask for is carried by a label that clients send along in
+//! A signature binds nothing but the time. What the last four ask for is carried by a label that clients send along in
 //! the upload's metadata, and settled when the provider tells of the file.
 
 use serde::Deserialize;
@@ -32,6 +33,10 @@ const MAX_LIFETIME_MINUTES: i64 = 24 * 60;
 const COMPONENT_THRESHOLD_SECONDS: i64 = 600;
 /// How many files a token may let in at most.
 const MAX_OPERATIONS: u32 = 100_000;
+/// How many files the label of one signature covers where the profile does not say.
+pub const DEFAULT_FILES_PER_SIGNATURE: u32 = 25;
+/// How many files it may cover at most.
+const MAX_FILES_PER_SIGNATURE: u32 = 1_000;
 /// How many paths a token may name.
 const MAX_PATHS: usize = 16;
 
@@ -49,6 +54,7 @@ pub(super) struct UploadcareText {
     pub(super) owned: Option<bool>,
     pub(super) max_bytes: Option<String>,
     pub(super) quota: Option<QuotaText>,
+    files_per_signature: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -70,6 +76,7 @@ pub struct UploadcareProfile {
     paths: Vec<String>,
     /// What the ledger holds its files to; without it nobody knows of them.
     terms: Option<FileTerms>,
+    files_per_signature: u32,
 }
 
 /// One permission to upload to Uploadcare.
@@ -96,6 +103,8 @@ pub struct FileOwner<'a> {
     pub terms: &'a FileTerms,
     /// What one more file, of whatever size, takes of quotas.
     pub reservations: Vec<Reservation>,
+    /// How many files the grant's label covers.
+    pub files: u32,
 }
 
 /// What restricts a token.
@@ -124,6 +133,12 @@ pub(super) enum UploadcareProfileError {
     Limit(&'static str, NotALimit),
     #[error("must not be false with max_bytes or quota: what is nobody's cannot be counted")]
     Unowned,
+    #[error("must be 1 to {MAX_FILES_PER_SIGNATURE}")]
+    FilesPerSignature,
+    #[error("needs owned, max_bytes or quota: only the ledger counts files")]
+    FilesWithoutLedger,
+    #[error("has no meaning beside operations, which already says how many files a token lets in")]
+    FilesBesideOperations,
     #[error("must be at most {MAX_PATHS} paths such as /base/ or /multipart/*, with `*` as a whole segment")]
     Paths,
 }
@@ -138,6 +153,9 @@ impl UploadcareProfileError {
             Self::Size(_) => "max_bytes",
             Self::Limit(key, _) => key,
             Self::Unowned => "owned",
+            Self::FilesPerSignature | Self::FilesWithoutLedger | Self::FilesBesideOperations => {
+                "files_per_signature"
+            }
         }
     }
 }
@@ -153,6 +171,7 @@ impl UploadcareProfile {
             operations: None,
             paths: Vec::new(),
             terms: None,
+            files_per_signature: DEFAULT_FILES_PER_SIGNATURE,
         }
     }
 
@@ -163,14 +182,16 @@ impl UploadcareProfile {
     ) -> Result<Self, UploadcareProfileError> {
         let lifetime = text.expires_in.as_deref().map_or(Ok(DEFAULT_LIFETIME_SECONDS), parse_lifetime);
         check_limits(text)?;
+        let terms = FileTerms::read(text)?;
         Ok(Self {
+            files_per_signature: files_per_signature(text, terms.is_some())?,
             name: name.to_owned(),
             scopes,
             lifetime_seconds: lifetime?,
             mode: text.mode,
             operations: text.operations,
             paths: text.paths.clone(),
-            terms: FileTerms::read(text)?,
+            terms,
         })
     }
 
@@ -207,6 +228,7 @@ impl UploadcareProfile {
                 profile: &self.name,
                 reservations: terms.reservations(1, now),
                 terms,
+                files: self.files_per_signature,
             }),
         })
     }
@@ -237,6 +259,17 @@ fn check_limits(text: &UploadcareText) -> Result<(), UploadcareProfileError> {
         return Err(UploadcareProfileError::Paths);
     }
     Ok(())
+}
+
+/// How many files a label covers: what the profile says, or as many as its tokens let in.
+fn files_per_signature(text: &UploadcareText, uses_ledger: bool) -> Result<u32, UploadcareProfileError> {
+    match (text.files_per_signature, text.operations) {
+        (None, operations) => Ok(operations.unwrap_or(DEFAULT_FILES_PER_SIGNATURE)),
+        (Some(_), Some(_)) => Err(UploadcareProfileError::FilesBesideOperations),
+        (Some(_), None) if !uses_ledger => Err(UploadcareProfileError::FilesWithoutLedger),
+        (Some(files @ 1..=MAX_FILES_PER_SIGNATURE), None) => Ok(files),
+        (Some(_), None) => Err(UploadcareProfileError::FilesPerSignature),
+    }
 }
 
 /// `/base/`, `/multipart/*`: segments of small letters and `_`, or a `*` alone.
@@ -302,10 +335,16 @@ mod tests {
         insta::assert_snapshot!(wrong("operations = 1"), @r#"profiles.p.operations: has a meaning with mode = "token" only: a signature cannot be restricted"#);
         insta::assert_snapshot!(wrong("mode = \"token\"\noperations = 0"), @"profiles.p.operations: must be 1 to 100000");
         insta::assert_snapshot!(wrong("mode = \"token\"\npaths = [\"/ba*/\"]"), @"profiles.p.paths: must be at most 16 paths such as /base/ or /multipart/*, with `*` as a whole segment");
-        insta::assert_snapshot!(wrong("folder = \"kyc\""), @"profiles.p: unknown field `folder`, expected one of `expires_in`, `mode`, `operations`, `paths`, `scopes`, `owned`, `max_bytes`, `quota`");
+        insta::assert_snapshot!(wrong("folder = \"kyc\""), @"profiles.p: unknown field `folder`, expected one of `expires_in`, `mode`, `operations`, `paths`, `scopes`, `owned`, `max_bytes`, `quota`, `files_per_signature`");
         insta::assert_snapshot!(wrong("max_bytes = \"big\""), @"profiles.p.max_bytes: `big` is not a size: write bytes, or such as 500KB, 10MB, 2GB (KiB, MiB, GiB for powers of 1,024)");
         insta::assert_snapshot!(wrong("quota = { bytes = \"2GB\" }"), @"profiles.p.quota.bytes: `2GB` is not a limit: write 200MB/day, with hour, day or month");
         insta::assert_snapshot!(wrong("owned = false\nmax_bytes = \"1MB\""), @"profiles.p.owned: must not be false with max_bytes or quota: what is nobody's cannot be counted");
+        for files in ["0", "1001"] {
+            let text = format!("owned = true\nfiles_per_signature = {files}");
+            assert_eq!(wrong(&text), "profiles.p.files_per_signature: must be 1 to 1000");
+        }
+        insta::assert_snapshot!(wrong("files_per_signature = 5"), @"profiles.p.files_per_signature: needs owned, max_bytes or quota: only the ledger counts files");
+        insta::assert_snapshot!(wrong("owned = true\nmode = \"token\"\noperations = 5\nfiles_per_signature = 5"), @"profiles.p.files_per_signature: has no meaning beside operations, which already says how many files a token lets in");
         let other = Profiles::from_toml("[profiles.p]\nprovider = \"s3\"").unwrap_err();
         assert_eq!(other[0].to_string(), "profiles.p.provider: must be \"cloudinary\" or \"uploadcare\"");
     }
@@ -324,6 +363,22 @@ mod tests {
             assert_eq!(profiles.need_the_ledger(), is_kept, "{text}");
             let profile = profiles.uploadcare(Some("p")).unwrap();
             assert_eq!(profile.grant(&Caller::Anonymous, NOW).unwrap().owner.is_some(), is_kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_covers_as_many_files_as_the_profile_says() {
+        for (text, files) in [
+            ("owned = true", 25),
+            ("owned = true\nfiles_per_signature = 1", 1),
+            ("max_bytes = \"1MB\"\nfiles_per_signature = 1000", 1_000),
+            ("owned = true\nmode = \"token\"", 25),
+            ("owned = true\nmode = \"token\"\noperations = 100000", 100_000),
+        ] {
+            let text = format!("[profiles.p]\nprovider = \"uploadcare\"\nscopes = []\n{text}");
+            let profiles = Profiles::from_toml(&text).unwrap();
+            let grant = profiles.uploadcare(Some("p")).unwrap().grant(&Caller::Anonymous, NOW).unwrap();
+            assert_eq!(grant.owner.unwrap().files, files, "{text}");
         }
     }
 

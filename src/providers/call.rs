@@ -69,7 +69,7 @@ pub(super) struct Calls<'a> {
 }
 
 impl Calls<'_> {
-    /// Makes a call until it succeeds, is refused for good, or `deadline` leaves no room for another attempt.
+    /// Makes a call until it succeeds (an empty body reads as `null`), is refused for good, or `deadline` leaves no room for another attempt.
     pub(super) async fn make<T: DeserializeOwned>(
         &self,
         deadline: Instant,
@@ -107,7 +107,8 @@ impl Calls<'_> {
             return Attempt::Passing(CallError::Unreachable, None);
         };
         if status.is_success() {
-            return match serde_json::from_slice(&body) {
+            let body = if body.is_empty() { b"null" } else { &body[..] };
+            return match serde_json::from_slice(body) {
                 Ok(answer) => Attempt::Done(answer),
                 Err(_) => Attempt::Passing(CallError::Garbled { status: status.as_u16() }, None),
             };

@@ -1,8 +1,9 @@
-//! Uploadcare's REST API, as far as countersign calls it: deletion of files by their ids.
+//! Uploadcare's REST API, as far as countersign calls it: deletion of files and of a key of their metadata.
 //!
 //! Calls are signed, so that the secret key never travels.
 //!
-//! Source: <https://uploadcare.com/docs/api/rest/file/delete-files-storage/>.
+//! Sources: <https://uploadcare.com/docs/api/rest/file/delete-files-storage/>,
+//! <https://uploadcare.com/docs/api/rest/file-metadata/delete-file-metadata-key/>.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,6 +13,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use super::call::{CallError, Calls};
@@ -123,15 +125,36 @@ impl RestApi {
         let ids: Vec<_> = files.iter().map(FileId::as_str).collect();
         // A list of texts always becomes JSON.
         let body = serde_json::to_vec(&ids).unwrap_or_default();
-        let calls = Calls {
+        let answer =
+            self.calls().make(deadline, || self.request(Method::DELETE, "/files/storage/", &body)).await;
+        let outcomes = files.iter().map(|file| (file.clone(), outcome(file, answer.as_ref()))).collect();
+        FileBatch { outcomes, error: answer.err() }
+    }
+
+    /// Deletes a key of a file's metadata. Neither a file nor a key that is not there is an error.
+    pub async fn remove_metadata(
+        &self,
+        file: &FileId,
+        key: &str,
+        time_limit: Duration,
+    ) -> Result<(), CallError> {
+        let path = format!("/files/{file}/metadata/{key}/");
+        let deadline = Instant::now() + time_limit;
+        let answer = self.calls().make(deadline, || self.request(Method::DELETE, &path, b"")).await;
+        match answer {
+            Ok(IgnoredAny) => Ok(()),
+            Err(CallError::Refused { status: 404, .. } | CallError::Garbled { status: 404 }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn calls(&self) -> Calls<'_> {
+        Calls {
             clock: &self.clock,
             budget: None,
             credentials: [self.secret_key.expose_secret(), &self.public_key],
             message: |body| Some(serde_json::from_slice::<ErrorBody>(body).ok()?.detail),
-        };
-        let answer = calls.make(deadline, || self.request(Method::DELETE, "/files/storage/", &body)).await;
-        let outcomes = files.iter().map(|file| (file.clone(), outcome(file, answer.as_ref()))).collect();
-        FileBatch { outcomes, error: answer.err() }
+        }
     }
 
     fn request(&self, method: Method, path: &str, body: &[u8]) -> RequestBuilder {

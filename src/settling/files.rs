@@ -9,35 +9,59 @@ use crate::ledger::{DeletedFile, LedgerError, UploadedFile};
 use crate::profiles::FileTerms;
 use crate::providers::uploadcare::{FileBatch, FileOutcome};
 
+/// The metadata key of a file's label.
+pub const LABEL_KEY: &str = "countersign";
+
 impl Settling {
-    /// Takes in that the provider announces a file under a label of ours. Told again, it tries again to delete what is
-    /// rejected and still there.
+    /// Records a file that the provider reports under a label of ours, deletes what is rejected, and removes the label
+    /// from the file, so that nobody can read and reuse it. A repeated report repeats what failed.
     pub async fn announced_file(
         &self,
         file: &UploadedFile,
         terms: &FileTerms,
         by: By<'_>,
     ) -> Result<Heard, LedgerError> {
-        let recorded = self.ledger.record(file, terms, by.request_id).await?;
-        if let Some(reason) = recorded.reason.filter(|_| !recorded.is_deleted) {
+        let recorded = self.ledger.record(file, terms).await?;
+        if recorded.is_new
+            && let Some(reason) = &recorded.reason
+        {
             tracing::warn!(file = %file.id, profile = file.profile, reason, "a file is rejected and deleted");
-            let batches = self.remove_files(std::slice::from_ref(&file.id), TIME_LIMIT, by).await?;
-            let failed = batches.iter().flat_map(|batch| batch.outcomes.values());
-            if failed.into_iter().any(|outcome| matches!(outcome, FileOutcome::Failed(_))) {
-                return Ok(Heard::Undeleted);
-            }
-            return Ok(Heard::Settled);
         }
-        Ok(if recorded.is_new { Heard::Settled } else { Heard::Known })
+        let batches = self.remove_files(&recorded.rejected, TIME_LIMIT, by).await?;
+        let outcomes = batches.iter().flat_map(|batch| &batch.outcomes);
+        let failed: Vec<_> = outcomes
+            .filter(|(_, outcome)| matches!(outcome, FileOutcome::Failed(_)))
+            .map(|(id, _)| id)
+            .collect();
+        let is_gone =
+            recorded.is_deleted || recorded.rejected.contains(&file.id) && !failed.contains(&&file.id);
+        if !is_gone && !self.remove_label(&file.id).await {
+            return Ok(Heard::StillLabelled);
+        }
+        Ok(match (failed.is_empty(), recorded.is_new || !recorded.rejected.is_empty()) {
+            (false, _) => Heard::Undeleted,
+            (true, true) => Heard::Settled,
+            (true, false) => Heard::Known,
+        })
+    }
+
+    /// Removes the label from a file's metadata; says whether it is gone.
+    async fn remove_label(&self, file: &FileId) -> bool {
+        let Some(rest) = &self.files else { return true };
+        let removed = rest.remove_metadata(file, LABEL_KEY, TIME_LIMIT).await;
+        if let Err(error) = &removed {
+            tracing::warn!(%file, %error, "the label is still in the file's metadata, where others can read it");
+        }
+        removed.is_ok()
     }
 
     /// Takes in that the provider announces that a file is gone.
     pub async fn announced_file_deletion(&self, file: FileId, by: By<'_>) -> Result<Heard, LedgerError> {
-        match self.ledger.find_file(&file).await? {
+        match self.ledger.is_file_deleted(&file).await? {
             None => return Ok(Heard::Unknown),
             // Whoever deleted it through us has noted it.
-            Some(recorded) if recorded.is_deleted => return Ok(Heard::Known),
-            Some(_) => {}
+            Some(true) => return Ok(Heard::Known),
+            Some(false) => {}
         }
         let gone = [DeletedFile { id: file, was_there: true }];
         self.ledger.files_deleted(&gone, self.clock.now(), by.subject, by.request_id).await?;

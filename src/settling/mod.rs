@@ -6,7 +6,7 @@ mod files;
 mod sweep;
 
 pub use erase::{ErasedFile, ErasedUpload, Erasure};
-pub use files::gone;
+pub use files::{LABEL_KEY, gone};
 pub use sweep::{SweepLine, Swept};
 
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub enum Heard {
     Unknown,
     /// It is known now that a file must go, and it may still be there.
     Undeleted,
+    /// The file is settled, and its label can still be read.
+    StillLabelled,
 }
 
 impl Settling {

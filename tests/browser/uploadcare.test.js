@@ -160,13 +160,17 @@ browserTest('a page that leaves the validator out sends nothing unsigned either'
 const folder = mkdtempSync(join(tmpdir(), 'countersign-callers-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Ann and Bob, under a profile that keeps whose each file is. */
-function callers() {
+/**
+ * Ann and Bob, under a profile that keeps whose each file is.
+ * @param {string} [more] further keys of the profile
+ */
+function callers(more = '') {
   const keys = ['ann', 'bob'].map((name) => `${name} ${createHash('sha256').update(`cs_${name}`).digest('hex')} upload:uploadcare,delete\n`);
-  const files = { API_KEYS_FILE: keys.join(''), PROFILES_FILE: '[profiles.uploadcare]\nprovider = "uploadcare"\nowned = true\n' };
+  const files = { API_KEYS_FILE: keys.join(''), PROFILES_FILE: `[profiles.uploadcare]\nprovider = "uploadcare"\nowned = true\n${more}` };
   const paths = Object.entries(files).map(([name, text]) => {
-    writeFileSync(join(folder, name), text);
-    return [name, join(folder, name)];
+    const path = join(mkdtempSync(join(folder, 'files-')), name);
+    writeFileSync(path, text);
+    return [name, path];
   });
   return { AUTH: 'api-key', ...Object.fromEntries(paths) };
 }
@@ -194,3 +198,30 @@ browserTest('a file is whose signature it went with, and nobody else\u2019s', as
   }
   assert.equal(found, 'deleted');
 }, {}, { env: callers() });
+
+browserTest('seven files under signatures for three each are all their caller\u2019s', async (desk) => {
+  /** @type {string[]} */
+  const labels = [];
+  await desk.page.route('**/uploadcare-signature*', async (route) => {
+    const response = await route.fetch({ headers: { ...route.request().headers(), 'x-api-key': 'cs_ann' } });
+    const { filesLeft, fileMetadata } = await response.json();
+    assert.equal(filesLeft, 3);
+    labels.push(...fileMetadata.map((/** @type {any} */ metadata) => metadata.countersign));
+    await route.fulfill({ response });
+  });
+  await visit(desk);
+  await add(desk, Object.fromEntries(Array.from({ length: 7 }, (_, index) => [`file-${index}.bin`, randomBytes(2_000)])));
+  await untilUploaded(desk, 7);
+  assert.deepEqual([labels.length, new Set(labels).size], [9, 9], 'three signatures, and no label twice');
+  const links = await desk.hook('result').locator('a').evaluateAll((found) => found.map((link) => /** @type {HTMLAnchorElement} */ (link).href));
+  const headers = { 'Content-Type': 'application/json', 'X-API-Key': 'cs_ann' };
+  // The webhooks come beside the uploads: every file is Ann's in the end, and none is deleted as a surplus before.
+  const left = new Set(links);
+  for (let tries = 0; left.size > 0 && tries < 100; tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const body = JSON.stringify({ urls: [...left].map((url) => ({ url })) });
+    const { data } = await (await fetch(`${desk.server.url}/delete-files`, { method: 'DELETE', headers, body })).json();
+    for (const { url, outcome } of data.results) if (outcome === 'deleted') left.delete(url);
+  }
+  assert.deepEqual([...left], []);
+}, {}, { env: callers('files_per_signature = 3\n') });

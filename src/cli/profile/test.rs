@@ -13,7 +13,7 @@ use super::case::{self, Case, Expected};
 use super::read_file;
 use crate::api::ApiError;
 use crate::config::ProfilesArgs;
-use crate::profiles::{Profiles, UploadId, UploadcareGrant};
+use crate::profiles::{DEFAULT_FILES_PER_SIGNATURE, Profiles, UploadId, UploadcareGrant};
 use crate::signing::ParamValue;
 
 const EXAMPLES: &str = "\
@@ -139,6 +139,10 @@ fn facts(grant: &UploadcareGrant<'_>) -> Signed {
     }
     if let Some(owner) = &grant.owner {
         facts.insert("owned".to_owned(), "true".to_owned());
+        // Said only where the profile says something, so that cases from before stay valid.
+        if owner.files != DEFAULT_FILES_PER_SIGNATURE && !facts.contains_key("operations") {
+            facts.insert("files_per_signature".to_owned(), owner.files.to_string());
+        }
         facts.extend(owner.terms.max_bytes.map(|most| ("max_bytes".to_owned(), most.to_string())));
     }
     facts

@@ -124,7 +124,8 @@ impl File {
         self.0.description.context.get(STORED_AT)?.parse().ok().map(UnixSeconds)
     }
 
-    fn metadata(&self) -> BTreeMap<&str, &str> {
+    /// What the client said about it, and what was changed since.
+    pub(super) fn metadata(&self) -> BTreeMap<&str, &str> {
         let context = self.0.description.context.iter();
         context
             .filter(|(key, _)| *key != STORED_AT)

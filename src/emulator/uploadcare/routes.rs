@@ -49,6 +49,8 @@ fn rest_api() -> Router<Arc<Backend>> {
     Router::new()
         .route("/files/{uuid}/", get(rest::files::show))
         .route("/files/{uuid}/storage/", delete(rest::files::delete))
+        .route("/files/{uuid}/metadata/", get(rest::metadata::list))
+        .route("/files/{uuid}/metadata/{key}/", get(rest::metadata::show).delete(rest::metadata::delete))
         .route("/files/storage/", delete(rest::files::delete_many))
         .route("/webhooks/", get(rest::webhooks::list).post(rest::webhooks::create))
         .route("/webhooks/unsubscribe/", delete(rest::webhooks::delete))

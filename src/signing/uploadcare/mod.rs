@@ -14,7 +14,7 @@ mod rest;
 mod token;
 
 pub use delivery::{DeliveryKey, DeliveryRefusal, NotADeliveryKey};
-pub use label::UploadLabel;
+pub use label::{LabelId, LabelKey, LabelledFiles, UploadLabel};
 pub use rest::RestRequest;
 pub use token::{UploadToken, bearer_token};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::clock::UnixSeconds;
-use countersign::signing::uploadcare::{UploadLabel, webhook_signature};
+use countersign::signing::uploadcare::{LabelId, LabelKey, LabelledFiles, UploadLabel, webhook_signature};
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
@@ -29,24 +29,25 @@ on_both!(
     the_emulators_own_webhook_settles,
 );
 
-const SECRET_KEY: &str = "emulator-secret-key";
+pub(super) const PUBLIC_KEY: &str = "emulator-public-key";
+pub(super) const SECRET_KEY: &str = "emulator-secret-key";
 const STRANGE: &str = "52da3bfc-7cd8-4861-8b05-126fef7a6994";
 
 impl Service {
     /// The answer to somebody who asks for a signature.
-    async fn sign_file(&self, who: &str, profile: &str) -> (StatusCode, Value) {
+    pub(super) async fn sign_file(&self, who: &str, profile: &str) -> (StatusCode, Value) {
         self.get(who, &format!("/uploadcare-signature?profile={profile}")).await
     }
 
     /// The label that somebody is given.
-    async fn label(&self, who: &str, profile: &str) -> String {
+    pub(super) async fn label(&self, who: &str, profile: &str) -> String {
         let (status, body) = self.sign_file(who, profile).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         text(&body["metadata"]["countersign"])
     }
 
     /// Uploads a file with Ann's signature and this label; its id. A signature is good for any label.
-    async fn upload_file(&self, label: Option<&str>, bytes: usize) -> String {
+    pub(super) async fn upload_file(&self, label: Option<&str>, bytes: usize) -> String {
         let (_, signed) = self.sign_file("root", "mine").await;
         let mut form = Form::new()
             .text("UPLOADCARE_PUB_KEY", "emulator-public-key")
@@ -63,12 +64,12 @@ impl Service {
     }
 
     /// What the provider tells of a file that it has.
-    async fn uploaded(&self, label: Option<&str>, bytes: usize) -> (String, String) {
+    pub(super) async fn uploaded(&self, label: Option<&str>, bytes: usize) -> (String, String) {
         let id = self.upload_file(label, bytes).await;
         (id.clone(), uploaded(&id, label, bytes))
     }
 
-    async fn tell_of(&self, body: &str) -> (StatusCode, Value) {
+    pub(super) async fn tell_of(&self, body: &str) -> (StatusCode, Value) {
         let signature = webhook_signature(&WEBHOOK_SECRET.into(), body.as_bytes());
         self.tell_signed(body, &signature).await
     }
@@ -80,13 +81,13 @@ impl Service {
     }
 
     /// What comes of a webhook that is taken in.
-    async fn outcome_of(&self, body: &str) -> String {
+    pub(super) async fn outcome_of(&self, body: &str) -> String {
         let (status, answer) = self.tell_of(body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         text(&answer["data"]["outcome"])
     }
 
-    async fn is_stored(&self, id: &str) -> bool {
+    pub(super) async fn is_stored(&self, id: &str) -> bool {
         let url = format!("{}/{id}/", self.app.emulator_origin);
         self.app.client.get(url).send().await.unwrap().status() == StatusCode::OK
     }
@@ -99,7 +100,7 @@ impl Service {
         self.ask(who, request.header("content-type", "application/json").body(body)).await
     }
 
-    async fn deletion(&self, who: &str, id: &str) -> String {
+    pub(super) async fn deletion(&self, who: &str, id: &str) -> String {
         text(&self.delete_file(who, id).await.1["data"]["results"][0]["outcome"])
     }
 
@@ -110,7 +111,7 @@ impl Service {
     }
 
     /// The audit as `event target detail`, the latest last.
-    async fn audited(&self) -> Vec<String> {
+    pub(super) async fn audited(&self) -> Vec<String> {
         let lines = self.app.state.ledger.audit(None, UnixSeconds::default(), 100).await.unwrap();
         lines
             .iter()
@@ -122,8 +123,15 @@ impl Service {
     }
 }
 
-fn webhook(event: &str, data: &Value) -> String {
+pub(super) fn webhook(event: &str, data: &Value) -> String {
     json!({ "initiator": { "type": "api" }, "hook": { "id": 1, "event": event }, "data": data }).to_string()
+}
+
+/// A label of Ann's under `mine`, as the project with these keys seals it.
+fn seal(secret: &str, public_key: &str, expires_at: i64) -> String {
+    let (subject, profile) = ("ann".to_owned(), "mine".to_owned());
+    let label = UploadLabel { subject, profile, expires_at, files: LabelledFiles::UpTo(25) };
+    LabelKey::derive(&secret.into(), public_key).seal(LabelId::new(rand::random()), &label)
 }
 
 fn uploaded(id: &str, label: Option<&str>, bytes: usize) -> String {
@@ -213,22 +221,22 @@ async fn a_repetition_is_answered_and_counted_once(database: Database) {
 async fn a_file_without_a_good_label_is_nobodys_and_stays(database: Database) {
     let service = Service::on(database).await;
     let good = service.label("ann", "mine").await;
-    let seal = |secret: &'static str, expires_at| {
-        let label = UploadLabel { subject: "key:ann".to_owned(), profile: "mine".to_owned(), expires_at };
-        label.seal(&secret.into())
-    };
     let mut tampered = good.clone();
     tampered.replace_range(30..31, if tampered.as_bytes()[30] == b'A' { "B" } else { "A" });
-    let expired = seal(SECRET_KEY, NOW.0 - 3_601);
-    let forged = seal("another secret", NOW.0 + 1_800);
-    for label in [None, Some(""), Some(tampered.as_str()), Some(&expired), Some(&forged), Some("ann")] {
+    let expired = seal(SECRET_KEY, PUBLIC_KEY, NOW.0 - 601);
+    let forged = seal("another secret", PUBLIC_KEY, NOW.0 + 1_800);
+    let of_another_project = seal(SECRET_KEY, "another-public-key", NOW.0 + 1_800);
+    // Of an earlier version, whose cipher was another.
+    let old = "eOq7Abwc2ZfFVd5Dm0xVbAwY5zMCksyVySwtYdIZ8bc7tfU";
+    let labels = ["", "ann", &tampered, &expired, &forged, &of_another_project, old];
+    for label in labels.into_iter().map(Some).chain([None]) {
         let (id, told) = service.uploaded(label, 10).await;
         assert_eq!(service.outcome_of(&told).await, "ignored", "{label:?}");
         assert_eq!(service.deletion("ann", &id).await, "not_found");
         assert!(service.is_stored(&id).await);
     }
-    // An hour late is in time: a large file that began before the end may come so late.
-    let (id, told) = service.uploaded(Some(&seal(SECRET_KEY, NOW.0 - 3_600)), 10).await;
+    // Within ten minutes of the end: a large upload that began in time.
+    let (id, told) = service.uploaded(Some(&seal(SECRET_KEY, PUBLIC_KEY, NOW.0 - 599)), 10).await;
     assert_eq!(service.outcome_of(&told).await, "settled");
     assert_eq!(service.deletion("ann", &id).await, "deleted");
     let data = json!({ "uuid": STRANGE, "size": 1, "metadata": { "countersign": good } });
@@ -272,6 +280,10 @@ async fn what_goes_over_a_quota_is_deleted(database: Database) {
     assert_eq!(service.outcome_of(&told).await, "settled");
     assert!(service.is_stored(&first).await && service.is_stored(&fits).await);
     assert!(!service.is_stored(&over).await);
+    // The file that went over the quota was not counted: there is room for a third.
+    let (third, told) = service.uploaded(Some(&label), 0).await;
+    assert_eq!(service.outcome_of(&told).await, "settled");
+    assert!(service.is_stored(&third).await);
     let (fourth, told) = service.uploaded(Some(&label), 0).await;
     assert_eq!(service.outcome_of(&told).await, "settled");
     assert!(!service.is_stored(&fourth).await);
@@ -465,9 +477,7 @@ async fn without_a_ledger_nothing_is_signed_and_webhooks_come_again() {
         let refusal = failure(&service.sign_file("ann", profile).await);
         assert!(refusal.starts_with("503 ledger_unreachable"), "{refusal}");
     }
-    let label =
-        UploadLabel { subject: "key:ann".to_owned(), profile: "mine".to_owned(), expires_at: NOW.0 + 60 };
-    let told = uploaded(STRANGE, Some(&label.seal(&SECRET_KEY.into())), 10);
+    let told = uploaded(STRANGE, Some(&seal(SECRET_KEY, PUBLIC_KEY, NOW.0 + 60)), 10);
     assert_eq!(service.tell_of(&told).await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.delete_file("ann", STRANGE).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }

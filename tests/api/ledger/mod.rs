@@ -8,6 +8,7 @@ mod erasure;
 mod files;
 mod fleet;
 mod key_subjects;
+mod labels;
 mod notifications;
 mod open_grants;
 mod outage;
@@ -80,8 +81,7 @@ impl Database {
     }
 }
 
-const ALL: &str =
-    "upload:once,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,download,delete";
+const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,upload:pair,download,delete";
 
 /// Ann and Bob with everything, and an administrator: the lines of a keys file.
 fn key_lines() -> String {
@@ -126,6 +126,11 @@ owned = true
 provider = "uploadcare"
 max_bytes = "100"
 quota = { uploads = "3/day", bytes = "150/hour" }
+
+[profiles.pair]
+provider = "uploadcare"
+quota = { uploads = "20/day" }
+files_per_signature = 2
 "#;
 
 /// What Uploadcare's webhooks are signed with.

@@ -78,6 +78,25 @@ async fn a_batch_names_what_is_missing_and_what_is_no_id() {
 }
 
 #[tokio::test]
+async fn a_key_of_a_files_metadata_is_read_and_deleted() {
+    let app = TestApp::spawn().await;
+    let form = app.signed_form().await.text("metadata[a]", "1").text("metadata[b]", "2");
+    let form = form.part("file", reqwest::multipart::Part::bytes(b"text".to_vec()).file_name("a.txt"));
+    let id = text(&app.post_upload("/base/", form).await.1["file"]);
+    let path = |rest: &str| format!("/files/{id}/metadata/{rest}");
+    let get = |path: String| async { call(&app, Method::GET, &{ path }, &Value::Null).await };
+    assert_eq!(get(path("")).await, (200, json!({"a": "1", "b": "2"})));
+    assert_eq!(get(path("a/")).await, (200, json!("1")));
+    let delete = || app.rest(Method::DELETE, &path("a/")).send();
+    assert_eq!(delete().await.unwrap().status(), 204);
+    assert_eq!(delete().await.unwrap().status(), 404);
+    assert_eq!(get(path("")).await, (200, json!({"b": "2"})));
+    assert_eq!(get(path("a/")).await.0, 404);
+    let strange = "/files/52da3bfc-7cd8-4861-8b05-126fef7a6994/metadata/a/";
+    assert_eq!(app.rest(Method::DELETE, strange).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
 async fn calls_need_a_version_and_credentials() {
     let app = TestApp::spawn().await;
     let path = app.provider("/files/52da3bfc-7cd8-4861-8b05-126fef7a6994/");

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { UploadcareAuthSchema, UploadcareSimpleAuthSchema, createWebhook, deleteFile, deleteFiles, deleteWebhook, fileInfo } from '@uploadcare/rest-client';
+import { UploadcareAuthSchema, UploadcareSimpleAuthSchema, createWebhook, deleteFile, deleteFiles, deleteMetadata, deleteWebhook, fileInfo, getMetadata } from '@uploadcare/rest-client';
 import { generateSecureSignature } from '@uploadcare/signed-uploads';
 import { UploadClient } from '@uploadcare/upload-client';
 
@@ -90,6 +90,14 @@ for (const [scheme, settings] of Object.entries({ signed: signedRest, simple: si
   });
 }
 
+test('rest-client reads metadata and deletes a key of it', async () => {
+  const metadata = { keep: '1', drop: '2' };
+  const { uuid } = await uploader(await signature()).uploadFile(Buffer.from('text'), { fileName: 'a.txt', metadata });
+  assert.deepEqual(await getMetadata({ uuid }, signedRest), metadata);
+  await deleteMetadata({ uuid, key: 'drop' }, signedRest);
+  assert.deepEqual(await getMetadata({ uuid }, signedRest), { keep: '1' });
+});
+
 test('rest-client is refused with a wrong key', async () => {
   const authSchema = new UploadcareAuthSchema({ ...KEYS, secretKey: 'other' });
   await assert.rejects(fileInfo({ uuid: STRANGE }, { ...signedRest, authSchema }), /Invalid signature/);
@@ -142,16 +150,19 @@ test('what upload-client sends along makes a file somebody\u2019s, and is counte
     rmSync(folder, { recursive: true });
   });
   const sign = async () => (await fetch(`${counting.url}/uploadcare-signature`)).json();
-  const { secureSignature, secureExpire, metadata, quota } = await sign();
-  assert.deepEqual([quota.uploads.limit, quota.uploads.remaining], [5, 5]);
+  const { secureSignature, secureExpire, metadata, quota, filesLeft } = await sign();
+  assert.deepEqual([quota.uploads.limit, quota.uploads.remaining, filesLeft], [5, 5, 5]);
   const client = new UploadClient({
     publicKey: KEYS.publicKey, baseURL: `${counting.emulator.url}/uploadcare`, baseCDN: counting.emulator.url, secureSignature, secureExpire,
   });
   const small = await client.uploadFile(Buffer.alloc(1_000), { fileName: 'small.bin', metadata });
   const large = await client.uploadFile(Buffer.alloc(1_001), { fileName: 'large.bin', metadata });
-  assert.deepEqual(small.metadata, metadata);
   const status = async (/** @type {string | null} */ url) => (await fetch(url ?? '')).status;
   for (let tries = 0; tries < 100 && await status(large.cdnUrl) === 200; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
   assert.deepEqual([await status(small.cdnUrl), await status(large.cdnUrl)], [200, 404]);
   assert.equal((await sign()).quota.uploads.remaining, 3);
+  // Nobody who knows the file can read its label any more.
+  const rest = { ...signedRest, apiBaseURL: counting.emulator.url };
+  for (let tries = 0; tries < 100 && (await getMetadata({ uuid: small.uuid }, rest)).countersign; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(await getMetadata({ uuid: small.uuid }, rest), {});
 });

@@ -1,6 +1,7 @@
 //! The REST API: who may call, and how it says no.
 
 pub(super) mod files;
+pub(super) mod metadata;
 pub(super) mod webhooks;
 
 use std::sync::Arc;
