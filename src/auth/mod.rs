@@ -91,13 +91,15 @@ pub fn folder_name(subject: &str) -> &str {
     subject.strip_prefix(KEY_SUBJECT_PREFIX).unwrap_or(subject)
 }
 
-/// What a caller may do with stored assets.
+/// What a caller may do beside uploading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Get a link to an original.
     Download,
     /// Delete assets.
     Delete,
+    /// Learn why a signature was refused, from the API secret.
+    Explain,
     /// Reach what is another's, and erase a person.
     Administer,
 }
@@ -107,6 +109,7 @@ impl Action {
         match self {
             Self::Download => "download",
             Self::Delete => "delete",
+            Self::Explain => "explain",
             Self::Administer => "admin",
         }
     }

@@ -53,6 +53,7 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         ledger,
         // The emulator on this machine reaches us where everybody does.
         public_url: config.public_url.or_else(|| beside.is_some().then(|| format!("http://{address}"))),
+        allowed_hosts: config.allowed_hosts,
         clock: Clock::system(),
     })?;
     if signs_for_uploadcare {
@@ -66,9 +67,13 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     };
     tokio::spawn(sweep::keep_sweeping(state.clone(), schedule));
     let ledger = state.ledger.clone();
+    let names = match state.authentication {
+        Authentication::Off => "; other host names than localhost need ALLOWED_HOSTS",
+        Authentication::Required { .. } => "",
+    };
     tracing::info!(
         cloud = state.cloudinary.cloud,
-        "countersign listens on http://{address} (demo page: /unsigned)"
+        "countersign listens on http://{address} (demo page: /unsigned{names})"
     );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     ledger.close().await;

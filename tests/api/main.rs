@@ -12,6 +12,8 @@ mod demo;
 mod download_url;
 mod edges;
 mod explain;
+mod explain_limits;
+mod hosts;
 mod ledger;
 mod logs;
 mod rate_limit;

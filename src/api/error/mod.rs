@@ -24,6 +24,9 @@ use crate::profiles::{ProfileNotFound, Refusal};
 /// When to come again after the ledger could not be reached, in seconds.
 const LEDGER_RETRY_SECONDS: u64 = 5;
 
+/// When to come again while others' signatures are being explained, in seconds.
+const EXPLAIN_RETRY_SECONDS: u64 = 1;
+
 /// What a request can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -99,6 +102,16 @@ pub enum ApiError {
     /// 403: nobody in particular, from elsewhere.
     #[error("this route answers callers who are authenticated, or on the server's own machine")]
     InsidersOnly,
+    /// 403: a page of another origin, while callers are not authenticated.
+    #[error(
+        "pages of this origin may not call this server: add the origin to CORS_ALLOWED_ORIGINS, or set PUBLIC_URL if it is this server's own behind a proxy"
+    )]
+    OriginNotAllowed,
+    /// 421: a host name that is not known to be this server's, while callers are not authenticated.
+    #[error(
+        "this server does not answer to the host name of the request: add it to ALLOWED_HOSTS, or use localhost or an IP address"
+    )]
+    HostNotAllowed,
     /// 429: too many requests of one caller.
     #[error("too many requests; try again in {retry_after_seconds} s")]
     TooManyRequests {
@@ -129,6 +142,12 @@ pub enum ApiError {
         /// What is wrong with it.
         error: Box<Self>,
     },
+    /// 500: a fault of this program's.
+    #[error("something went wrong on this server")]
+    Internal,
+    /// 503: enough signatures are being explained.
+    #[error("other signatures are being explained now; try again in {EXPLAIN_RETRY_SECONDS} s")]
+    ExplainBusy,
     /// 502: the provider failed; what was done is in the data.
     #[error("{message}")]
     ProviderFailed {
@@ -191,7 +210,8 @@ impl ApiError {
             | Self::CredentialRefused
             | Self::TokenExpired
             | Self::NotificationRefused(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::InsidersOnly => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::InsidersOnly | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
             Self::ProfileNotFound(_)
             | Self::AssetNotFound
             | Self::UploadNotFound
@@ -208,7 +228,8 @@ impl ApiError {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ShuttingDown => {
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ExplainBusy | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::At { error, .. } => error.status(),
@@ -240,12 +261,16 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::HostNotAllowed => "host_not_allowed",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::TooManyOpenGrants { .. } => "too_many_open_grants",
             Self::LedgerUnreachable => "ledger_unreachable",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::IssuerUnreachable => "issuer_unreachable",
+            Self::Internal => "internal_error",
+            Self::ExplainBusy => "explain_busy",
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }
@@ -273,6 +298,9 @@ impl ApiError {
             }
             Self::LedgerUnreachable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(LEDGER_RETRY_SECONDS));
+            }
+            Self::ExplainBusy => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(EXPLAIN_RETRY_SECONDS));
             }
             Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -40,7 +40,11 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::IssuerUnreachable => 26,
         ApiError::LedgerUnreachable => 27,
         ApiError::ShuttingDown => 28,
-        ApiError::At { .. } => 29,
+        ApiError::Internal => 29,
+        ApiError::ExplainBusy => 30,
+        ApiError::OriginNotAllowed => 31,
+        ApiError::HostNotAllowed => 32,
+        ApiError::At { .. } => 33,
     }
 }
 
@@ -83,6 +87,10 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::IssuerUnreachable,
         ApiError::LedgerUnreachable,
         ApiError::ShuttingDown,
+        ApiError::Internal,
+        ApiError::ExplainBusy,
+        ApiError::OriginNotAllowed,
+        ApiError::HostNotAllowed,
         ApiError::LedgerUnreachable.at("first"),
     ]
 }
@@ -116,6 +124,7 @@ fn an_error_of_one_item_answers_all_that_the_bare_error_does() {
 fn errors_that_pass_say_when_to_come_again_and_credentials_what_is_asked_for() {
     let header = |error: ApiError, name| answer(error.at("uploads[0]")).1.get(name).cloned();
     assert_eq!(header(ApiError::LedgerUnreachable, RETRY_AFTER).unwrap(), "5");
+    assert_eq!(header(ApiError::ExplainBusy, RETRY_AFTER).unwrap(), "1");
     assert_eq!(header(ApiError::TooManyRequests { retry_after_seconds: 3 }, RETRY_AFTER).unwrap(), "3");
     assert_eq!(header(ApiError::Unauthenticated, WWW_AUTHENTICATE).unwrap(), "Bearer");
     assert_eq!(header(ApiError::GrantUsed, RETRY_AFTER), None);

@@ -129,7 +129,7 @@ pub(super) fn webhook(event: &str, data: &Value) -> String {
 
 /// A label of Ann's under `mine`, as the project with these keys seals it.
 fn seal(secret: &str, public_key: &str, expires_at: i64) -> String {
-    let (subject, profile) = ("ann".to_owned(), "mine".to_owned());
+    let (subject, profile) = ("key:ann".to_owned(), "mine".to_owned());
     let label = UploadLabel { subject, profile, expires_at, files: LabelledFiles::UpTo(25) };
     LabelKey::derive(&secret.into(), public_key).seal(LabelId::new(rand::random()), &label)
 }
