@@ -9,7 +9,9 @@ pub mod app;
 pub mod cli;
 pub mod connections;
 pub mod outermost;
+mod panics;
 pub mod state;
+mod strict_http;
 pub mod telemetry;
 
 pub mod api;

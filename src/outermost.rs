@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
@@ -55,9 +55,8 @@ where
             began: Instant::now(),
             method: request.method().clone(),
             route: route_template(request.uri().path()),
-            id: request_id(request.headers()),
+            id: name_request(request.headers_mut()),
         };
-        request.headers_mut().insert(X_REQUEST_ID, named.id.clone());
         Answering { inner: self.0.call(request), named: Some(named) }
     }
 }
@@ -145,8 +144,8 @@ fn leads_to(template: &str, path: &str) -> bool {
     }
 }
 
-/// The client's own id if it is a plain word, so that logs on both sides agree; a random one otherwise.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// Gives a request its id: the client's own if it is a plain word, so that logs on both sides agree; a random one otherwise.
+pub(crate) fn name_request(headers: &mut HeaderMap) -> HeaderValue {
     const MAX_LENGTH: usize = 64;
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     match headers.get(X_REQUEST_ID) {
@@ -155,9 +154,20 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
             let mut text = [0; 16];
             // The slice is twice as long as the number, so this cannot fail.
             let _ = hex::encode_to_slice(rand::random::<u64>().to_be_bytes(), &mut text);
-            HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+            let id = HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"));
+            headers.insert(X_REQUEST_ID, id.clone());
+            id
         }
     }
+}
+
+/// The answer to a request that panicked, whole: no other layer may touch it.
+pub(crate) fn panicked(request_id: &HeaderValue) -> Response<Body> {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let id = request_id.to_str().unwrap_or_default();
+    let mut answer = Failure::of_status(status).respond(status, HeaderMap::new(), id);
+    set_common_headers(answer.headers_mut(), request_id.clone());
+    answer
 }
 
 /// Nothing here may be sniffed, framed or leak an address; a page that needs more says so itself.

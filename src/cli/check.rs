@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::output::Output;
-use super::{Answer, profile, runtime};
+use super::{Answer, profile, run_async};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, CloudinaryAccount, Config, DotEnv, LedgerConfig, ServeArgs};
 use crate::ledger::Ledger;
@@ -172,7 +172,7 @@ impl Sources<'_> {
 fn ask(account: &CloudinaryAccount, output: &mut Output) -> anyhow::Result<Answer> {
     output.flush()?;
     let api = AdminApi::new(account, Clock::system())?;
-    let asked = runtime()?.block_on(api.ping());
+    let asked = run_async(api.ping())?;
     let (colour, line, answer) = match &asked {
         Ok(()) => (AnsiColor::Green, "cloud, key and secret belong together".to_owned(), Answer::Yes),
         Err(error) => (AnsiColor::Red, meaning(error, account), Answer::No),
@@ -186,7 +186,7 @@ fn ask(account: &CloudinaryAccount, output: &mut Output) -> anyhow::Result<Answe
 /// Whether the ledger answers, in one line.
 fn ask_the_ledger(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<Answer> {
     output.flush()?;
-    let asked = runtime()?.block_on(async { Ledger::new(config)?.ping().await });
+    let asked = run_async(async { Ledger::new(config)?.ping().await })?;
     let (colour, line, answer) = match &asked {
         Ok(()) => (AnsiColor::Green, "answers".to_owned(), Answer::Yes),
         Err(error) => (AnsiColor::Red, error.to_string(), Answer::No),

@@ -6,7 +6,7 @@ use clap::Args;
 use rand::random_range;
 
 use super::output::Output;
-use super::{Answer, runtime};
+use super::{Answer, run_async};
 use crate::clock::Clock;
 use crate::config::{CloudinaryArgs, LedgerArgs, LogArgs, Problems};
 use crate::ledger::Ledger;
@@ -51,13 +51,13 @@ pub(super) fn run(command: &SweepCommand) -> anyhow::Result<Answer> {
     let ledger = command.ledger.check(&mut problems);
     let log = command.log.check(&mut problems);
     let (account, log) = problems.finish(account.zip(log))?;
-    telemetry::start(&log);
-    let swept = runtime()?.block_on(async {
+    telemetry::start(&log)?;
+    let swept = run_async(async {
         let clock = Clock::system();
         let admin = AdminApi::new(&account, clock.clone())?;
         let settling = Settling { ledger: Ledger::new(&ledger)?, admin, files: None, clock };
         anyhow::Ok(settling.sweep(command.dry_run).await?)
-    })?;
+    })??;
     print(&swept)
 }
 

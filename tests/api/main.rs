@@ -3,6 +3,7 @@
 
 mod helpers;
 
+mod broken_logs;
 mod callers;
 mod command_line;
 mod commands;
@@ -12,8 +13,10 @@ mod demo;
 mod download_url;
 mod edges;
 mod explain;
+mod http_rules;
 mod ledger;
 mod logs;
+mod panics;
 mod rate_limit;
 mod reference_defects;
 mod reload;

@@ -40,6 +40,8 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::LedgerUnreachable => 26,
         ApiError::ShuttingDown => 27,
         ApiError::At { .. } => 28,
+        ApiError::InvalidHost(_) => 29,
+        ApiError::UnknownTransferEncoding => 30,
     }
 }
 
@@ -81,6 +83,8 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::LedgerUnreachable,
         ApiError::ShuttingDown,
         ApiError::LedgerUnreachable.at("first"),
+        ApiError::InvalidHost("a"),
+        ApiError::UnknownTransferEncoding,
     ]
 }
 
