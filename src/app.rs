@@ -8,19 +8,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::api::{self, RATELIMIT, RATELIMIT_POLICY};
 use crate::connections::{self, ConnectionLimits};
 use crate::demo;
 use crate::host::HostCheck;
-use crate::outermost::{Outermost, X_REQUEST_ID};
+use crate::outermost::{Outermost, X_REQUEST_ID, panicked};
+use crate::panics::CatchPanics;
 use crate::state::AppState;
+use crate::strict_http::StrictHttp;
 
 /// Every route of the service under its layers. They wrap the router as a whole, and not each of its routes: a layer
 /// inside the router costs every request a box.
@@ -32,10 +33,13 @@ pub fn service(
     let rules = state.host_rules(&cors_allowed_origins).map(Arc::new);
     let router = Router::new().merge(demo::routes()).merge(api::routes()).with_state(state);
     let layers = ServiceBuilder::new()
+        .layer_fn(|inner| CatchPanics::new(inner, panicked))
         .layer_fn(Outermost::new)
+        .layer_fn(StrictHttp)
         .layer_fn(|inner| HostCheck::new(inner, rules.clone()))
         .option_layer(cors(cors_allowed_origins))
-        .layer(CatchPanicLayer::custom(|_cause| StatusCode::INTERNAL_SERVER_ERROR.into_response()));
+        // Inside as well, so that a handler's panic leaves its line in the log and is readable for pages.
+        .layer_fn(|inner| CatchPanics::new(inner, panicked));
     layers.service(router)
 }
 

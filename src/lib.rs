@@ -10,7 +10,9 @@ pub mod cli;
 pub mod connections;
 pub mod host;
 pub mod outermost;
+mod panics;
 pub mod state;
+mod strict_http;
 pub mod telemetry;
 
 pub mod api;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
@@ -156,22 +156,44 @@ fn leads_to(template: &str, path: &str) -> bool {
 /// Our own id of a request, which is random, and the one that the answer carries: the client's if it is a plain word, so
 /// that logs on both sides agree, or else ours.
 fn request_ids(headers: &HeaderMap) -> (HeaderValue, HeaderValue) {
+    let own = random_id();
+    let id = headers.get(X_REQUEST_ID).filter(|id| is_plain(id.as_bytes())).unwrap_or(&own).clone();
+    (own, id)
+}
+
+/// An id of our own.
+pub(crate) fn random_id() -> HeaderValue {
+    let text = hex::encode(rand::random::<u64>().to_be_bytes());
+    HeaderValue::try_from(text).expect("hexadecimal digits may stand in a header")
+}
+
+/// A word that means the same in every log.
+fn is_plain(id: &[u8]) -> bool {
     const MAX_LENGTH: usize = 64;
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let mut text = [0; 16];
-    // The slice is twice as long as the number, so this cannot fail.
-    let _ = hex::encode_to_slice(rand::random::<u64>().to_be_bytes(), &mut text);
-    let own = HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"));
-    let given = headers.get(X_REQUEST_ID);
-    let kept = given.filter(|id| (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(plain));
-    let id = kept.unwrap_or(&own).clone();
-    (own, id)
+    (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(plain)
 }
 
 /// `OURS/THEIRS`: a plain word has no slash.
 fn joined(own: &HeaderValue, given: &HeaderValue) -> HeaderValue {
     let text = [own.as_bytes(), b"/", given.as_bytes()].concat();
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_impossible| own.clone())
+    HeaderValue::from_bytes(&text).expect("two header values and a slash may stand in a header")
+}
+
+/// The id that the answer to a request carries, if it has one yet: what a client sent, or what this layer made of it.
+pub(crate) fn answered_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let given = headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes).unwrap_or_default();
+    let last = given.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    HeaderValue::from_bytes(last).ok().filter(|_| is_plain(last))
+}
+
+/// The answer to a request that panicked, whole: no other layer may touch it.
+pub(crate) fn panicked(request_id: &HeaderValue) -> Response<Body> {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let id = request_id.to_str().unwrap_or_default();
+    let mut answer = Failure::of_status(status).respond(status, HeaderMap::new(), id);
+    set_common_headers(answer.headers_mut(), request_id.clone());
+    answer
 }
 
 /// Nothing here may be sniffed, framed or leak an address; a page that needs more says so itself.

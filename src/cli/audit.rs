@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::output::Output;
-use super::{Answer, Usage, runtime};
+use super::{Answer, Usage, run_async};
 use crate::clock::UnixSeconds;
 use crate::config::{LedgerArgs, Problems};
 use crate::ledger::Ledger;
@@ -39,9 +39,9 @@ pub(super) fn run(command: &AuditCommand) -> anyhow::Result<Answer> {
     let ledger = command.ledger.check(&mut problems);
     let ledger = problems.finish(Some(ledger))?;
     let since = command.since.as_deref().map_or(Ok(UnixSeconds::default()), parse_moment)?;
-    let lines = runtime()?.block_on(async {
+    let lines = run_async(async {
         Ledger::new(&ledger)?.audit(command.subject.as_deref(), since, command.limit).await
-    })?;
+    })??;
     let mut output = Output::stdout();
     for line in lines {
         output.line(serde_json::to_string(&line)?)?;

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::output::Output;
-use super::{Answer, profile, runtime};
+use super::{Answer, profile, run_async};
 use crate::clock::Clock;
 use crate::config::{
     AuthConfig, CloudinaryAccount, Config, DotEnv, KeySubjects, LedgerConfig, RateLimitConfig, ServeArgs,
@@ -201,7 +201,7 @@ impl Sources<'_> {
 fn ask(account: &CloudinaryAccount, output: &mut Output) -> anyhow::Result<Answer> {
     output.flush()?;
     let api = AdminApi::new(account, Clock::system())?;
-    let asked = runtime()?.block_on(api.ping());
+    let asked = run_async(api.ping())?;
     let (colour, line, answer) = match &asked {
         Ok(()) => (AnsiColor::Green, "cloud, key and secret belong together".to_owned(), Answer::Yes),
         Err(error) => (AnsiColor::Red, meaning(error, account), Answer::No),
@@ -215,7 +215,7 @@ fn ask(account: &CloudinaryAccount, output: &mut Output) -> anyhow::Result<Answe
 /// Whether the ledger answers, in one line.
 fn ask_the_ledger(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<Answer> {
     output.flush()?;
-    let asked = runtime()?.block_on(async { Ledger::new(config)?.ping().await });
+    let asked = run_async(async { Ledger::new(config)?.ping().await })?;
     let (colour, line, answer) = match &asked {
         Ok(()) => (AnsiColor::Green, "answers".to_owned(), Answer::Yes),
         Err(error) => (AnsiColor::Red, error.to_string(), Answer::No),
@@ -230,7 +230,7 @@ fn ask_the_ledger(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<
 fn ask_for_ambiguous_subjects(config: &LedgerConfig, output: &mut Output) -> anyhow::Result<Answer> {
     let KeySubjects::Refuse(names) = &config.keys else { return Ok(Answer::Yes) };
     // A ledger that has no tables yet has no rows either; one that does not answer was named above.
-    let asked = runtime()?.block_on(async { Ledger::new(config)?.ambiguous_subjects(names).await });
+    let asked = run_async(async { Ledger::new(config)?.ambiguous_subjects(names).await })?;
     let Some(found) = asked.ok().filter(|found| !found.is_empty()) else { return Ok(Answer::Yes) };
     let name = output.paint(Style::new().bold(), &format!("{:<19}", "ambiguous subjects"));
     let line = format!("{}: run `countersign migrate-subjects`", found.join(", "));

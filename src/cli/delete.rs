@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Answer, Usage, runtime};
+use super::{Answer, Usage, run_async};
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, CloudinaryArgs};
 use crate::delivery::{AssetAddress, DeliveryUrl, DeliveryUrlError, NotAnAsset, NotOurs, OurDelivery};
@@ -67,7 +67,7 @@ pub(super) fn run(command: &DeleteCommand) -> anyhow::Result<Answer> {
     let account = command.account.require()?;
     let assets = addresses(&command.urls, &account.delivery(is_on_loopback(&account)))?;
     let api = AdminApi::new(&account, Clock::system())?;
-    let reports = runtime()?.block_on(api.delete(&assets, TIME_LIMIT));
+    let reports = run_async(api.delete(&assets, TIME_LIMIT))?;
     let outcomes: BTreeMap<_, _> = reports.into_iter().flat_map(|report| report.outcomes).collect();
     let mut output = Output::stdout();
     let mut answer = Answer::Yes;

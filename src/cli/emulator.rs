@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::output::Output;
 use super::serve::listen;
-use super::{runtime, shutdown};
+use super::{run_async, shutdown};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{
     CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKeyRole, LogArgs,
@@ -42,8 +42,8 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
         config.as_ref().map(|at| command.uploadcare.check_for_emulator(at.listen, &mut problems));
     let log = command.log.check(&mut problems);
     let (config, log) = problems.finish(config.zip(log))?;
-    telemetry::start(&log);
-    runtime()?.block_on(async {
+    telemetry::start(&log)?;
+    run_async(async {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
         let is_published = account.is_none();
@@ -55,10 +55,12 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
         // Clouds of a file stand on their own.
         let own = Some(&account).filter(|_| !is_published || config.clouds.is_empty());
         let router = open(&config, own, uploadcare.as_ref(), &account.upload_prefix).await?.router();
-        announce(own, uploadcare.as_ref(), &config, &account.upload_prefix)?;
+        if let Err(error) = announce(own, uploadcare.as_ref(), &config, &account.upload_prefix) {
+            tracing::warn!(%error, "nobody can read how to use the emulator");
+        }
         serve(listener, router, shutdown::requested()).await;
         Ok(())
-    })
+    })?
 }
 
 /// Opens the emulator for `account`, the Uploadcare project and the clouds of the configuration, with everything that it is to start with.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::output::Output;
-use super::{Answer, runtime};
+use super::{Answer, run_async};
 use crate::config::{ApiKeysArgs, LedgerArgs, Problems};
 use crate::ledger::Ledger;
 
@@ -37,10 +37,10 @@ pub(super) fn run(command: &MigrateSubjectsCommand) -> anyhow::Result<Answer> {
     let ledger = command.ledger.check(&mut problems);
     let keys = problems.finish(keys)?;
     let names = keys.names();
-    let lines = runtime()?.block_on(async {
+    let lines = run_async(async {
         let ledger = Ledger::new(&ledger)?;
         if command.dry_run { ledger.keys_to_rename(names).await } else { ledger.rename_keys(names).await }
-    })?;
+    })??;
     let mut output = Output::stdout();
     for line in lines {
         output.line(serde_json::to_string(&line)?)?;

@@ -20,13 +20,16 @@ mod shutdown;
 mod sign;
 mod sweep;
 
+use std::future::Future;
 use std::io;
 use std::ops::BitAndAssign;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{self, DotEnv, ServeArgs};
+use crate::telemetry;
 
 /// Signs uploads to Cloudinary and Uploadcare, and keeps the secret.
 #[derive(Debug, Parser)]
@@ -108,7 +111,9 @@ pub fn run() -> ExitCode {
         Err(error) => return fail(&error, USAGE),
     };
     let matches = Cli::command().get_matches();
-    match perform(&matches, &dot_env) {
+    let performed = perform(&matches, &dot_env);
+    telemetry::flush();
+    match performed {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::FAILURE,
         // Whoever reads has seen enough: `countersign inspect-url … | head`.
@@ -146,9 +151,15 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The runtime of the commands that serve.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+/// How long the end of a command waits for blocking work, such as a read of a file on a mount that is gone.
+const BLOCKING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs `work` to its end on a runtime of its own. What still blocks a thread then is left behind.
+fn run_async<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(BLOCKING_PATIENCE);
+    Ok(done)
 }
 
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {

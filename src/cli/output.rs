@@ -52,8 +52,7 @@ impl Output {
     }
 }
 
-/// Says something to the person at the keyboard, which no program should read.
-#[expect(clippy::print_stderr, reason = "talk goes to standard error")]
+/// Says something to the person at the keyboard, which no program should read. If nobody can, it changes nothing.
 pub(super) fn say(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }

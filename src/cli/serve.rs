@@ -1,13 +1,14 @@
 //! `countersign serve`: the service, with the emulator beside it if asked for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Usage, emulator, profile, reload, runtime, shutdown, sweep};
+use super::{Usage, emulator, profile, reload, run_async, shutdown, sweep};
 use crate::api::{Authentication, RateLimit};
 use crate::app;
 use crate::clock::Clock;
@@ -20,14 +21,17 @@ use crate::providers::CallBudget;
 use crate::state::{AppSettings, AppState};
 use crate::telemetry;
 
+/// How long the ledger may take to write what is left and to close, once no request is under way.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(5);
+
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.check()?;
     let profiles = profile::read(config.profiles.as_ref())?;
     if let Some(uploadcare) = &config.uploadcare {
         profile::check_webhooks(&profiles, uploadcare.webhook_secret.as_ref())?;
     }
-    telemetry::start(&config.log);
-    runtime()?.block_on(serve(config, profiles))
+    telemetry::start(&config.log)?;
+    run_async(serve(config, profiles))?
 }
 
 async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
@@ -76,7 +80,9 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         "countersign listens on http://{address} (demo page: /unsigned{names})"
     );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
-    ledger.close().await;
+    if tokio::time::timeout(LEDGER_PATIENCE, ledger.close()).await.is_err() {
+        tracing::warn!("the ledger did not close in time");
+    }
     if let Some(beside) = beside {
         beside.stop().await;
     }

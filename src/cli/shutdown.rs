@@ -2,12 +2,15 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::telemetry;
+
 /// Resolves at the first SIGTERM or SIGINT; a second one ends the process at once.
 pub(super) async fn requested() {
     next_signal().await;
     tracing::info!("shutting down: finishing what is under way; a second signal stops at once");
     tokio::spawn(async {
         next_signal().await;
+        telemetry::flush();
         std::process::exit(1);
     });
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use rand::random_range;
 
 use super::output::Output;
-use super::{Answer, runtime};
+use super::{Answer, run_async};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{BudgetArgs, CloudinaryArgs, LedgerArgs, LogArgs, Problems};
 use crate::ledger::{Ledger, LedgerError};
@@ -56,13 +56,13 @@ pub(super) fn run(command: &SweepCommand) -> anyhow::Result<Answer> {
     let budget = command.budget.check(&mut problems).map(CallBudget::new);
     let log = command.log.check(&mut problems);
     let (account, log) = problems.finish(account.zip(log))?;
-    telemetry::start(&log);
-    let swept = runtime()?.block_on(async {
+    telemetry::start(&log)?;
+    let swept = run_async(async {
         let clock = Clock::system();
         let admin = AdminApi::new(&account, clock.clone())?.within(budget);
         let settling = Settling { ledger: Ledger::new(&ledger)?, admin, files: None, clock };
         anyhow::Ok(settling.sweep(command.dry_run).await?)
-    })?;
+    })??;
     print(&swept)
 }
 

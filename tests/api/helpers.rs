@@ -299,6 +299,12 @@ impl TestProcess {
     }
 }
 
+/// Whether tests take their long turn.
+#[expect(clippy::disallowed_methods, reason = "how thorough a test is, is not configuration")]
+pub(crate) fn is_thorough() -> bool {
+    std::env::var("COUNTERSIGN_THOROUGH").is_ok()
+}
+
 /// The binary with `arguments`, in an empty environment and folder, so that no `.env` and no variable leaks in.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));

@@ -3,6 +3,7 @@
 
 mod helpers;
 
+mod broken_logs;
 mod callers;
 mod command_line;
 mod commands;
@@ -14,8 +15,10 @@ mod edges;
 mod explain;
 mod explain_limits;
 mod hosts;
+mod http_rules;
 mod ledger;
 mod logs;
+mod panics;
 mod rate_limit;
 mod reference_defects;
 mod reload;

@@ -1,6 +1,7 @@
 //! SIGHUP: a right profiles file is in force at once, a wrong one never.
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
@@ -143,4 +144,21 @@ async fn without_a_file_there_is_nothing_to_reload_and_the_process_goes_on() {
     assert_eq!(user.folder().await, "kyc/1");
     process.signal("-TERM");
     assert_eq!(process.finish().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_profiles_file_that_cannot_be_read_to_its_end_does_not_keep_the_process_alive() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("profiles.toml");
+    std::fs::write(&file, profile("first", 30)).unwrap();
+    let process = serve(Some(&file)).await;
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    process.signal("-HUP");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(text(&User::of(&process).signature().await["payload"]["folder"]), "first");
+    process.signal("-TERM");
+    let ended = tokio::time::timeout(Duration::from_secs(10), process.finish()).await;
+    let (code, log) = ended.expect("it ends although a thread still waits for the file");
+    assert_eq!(code, Some(0), "{log}");
 }

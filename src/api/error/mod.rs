@@ -36,6 +36,12 @@ pub enum ApiError {
     /// 400: the body breaks a rule.
     #[error("{0}")]
     InvalidBody(String),
+    /// 400: no Host, or none that is one.
+    #[error("{0}")]
+    InvalidHost(&'static str),
+    /// 501: a body in a coding other than chunked.
+    #[error("the only Transfer-Encoding this server knows is chunked")]
+    UnknownTransferEncoding,
     /// 400: items of the body break rules, each named by its index.
     #[error("{}", InvalidItem::sentence(.0))]
     InvalidItems(Vec<InvalidItem>),
@@ -205,7 +211,10 @@ impl ApiError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidQuery(_) | Self::InvalidBody(_) | Self::InvalidItems(_) | Self::InvalidHost(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::UnknownTransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated
             | Self::CredentialRefused
             | Self::TokenExpired
@@ -242,6 +251,8 @@ impl ApiError {
             Self::InvalidQuery(_) => "invalid_query",
             Self::InvalidBody(_) => "invalid_body",
             Self::InvalidItems(_) => "invalid_urls",
+            Self::InvalidHost(_) => "invalid_host",
+            Self::UnknownTransferEncoding => "unknown_transfer_encoding",
             Self::Unauthenticated => "unauthenticated",
             Self::CredentialRefused => "credential_refused",
             Self::TokenExpired => "token_expired",

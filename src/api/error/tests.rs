@@ -44,7 +44,9 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::ExplainBusy => 30,
         ApiError::OriginNotAllowed => 31,
         ApiError::HostNotAllowed => 32,
-        ApiError::At { .. } => 33,
+        ApiError::InvalidHost(_) => 33,
+        ApiError::UnknownTransferEncoding => 34,
+        ApiError::At { .. } => 35,
     }
 }
 
@@ -92,6 +94,8 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::OriginNotAllowed,
         ApiError::HostNotAllowed,
         ApiError::LedgerUnreachable.at("first"),
+        ApiError::InvalidHost("a"),
+        ApiError::UnknownTransferEncoding,
     ]
 }
 
