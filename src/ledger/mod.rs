@@ -21,6 +21,7 @@ mod files;
 mod held;
 mod insert;
 mod issue;
+mod links;
 mod opening;
 mod quota;
 mod read;

@@ -135,6 +135,9 @@ pub enum ApiError {
     /// 503: the ledger cannot be reached, and without it nothing is signed that it must know of.
     #[error("the ledger cannot be reached; nothing was signed or changed")]
     LedgerUnreachable,
+    /// 503: the provider cannot be asked about an asset.
+    #[error("the provider cannot be asked about this asset now; try again")]
+    ProviderUnreachable,
     /// 503: shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -186,9 +189,10 @@ impl ApiError {
             Self::Refused(_) | Self::ConfirmationRefused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::IssuerUnreachable
+            | Self::LedgerUnreachable
+            | Self::ProviderUnreachable
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::At { error, .. } => error.status(),
         }
     }
@@ -223,6 +227,7 @@ impl ApiError {
             Self::LedgerUnreachable => "ledger_unreachable",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::IssuerUnreachable => "issuer_unreachable",
+            Self::ProviderUnreachable => "provider_unreachable",
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }

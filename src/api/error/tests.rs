@@ -38,8 +38,9 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::ProviderFailed { .. } => 24,
         ApiError::IssuerUnreachable => 25,
         ApiError::LedgerUnreachable => 26,
-        ApiError::ShuttingDown => 27,
-        ApiError::At { .. } => 28,
+        ApiError::ProviderUnreachable => 27,
+        ApiError::ShuttingDown => 28,
+        ApiError::At { .. } => 29,
     }
 }
 
@@ -79,6 +80,7 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::ProviderFailed { message: "a".to_owned(), data: json!({ "left": 1 }) },
         ApiError::IssuerUnreachable,
         ApiError::LedgerUnreachable,
+        ApiError::ProviderUnreachable,
         ApiError::ShuttingDown,
         ApiError::LedgerUnreachable.at("first"),
     ]
