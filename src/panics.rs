@@ -127,10 +127,11 @@ where
             None => Err(this.caught.take().unwrap_or(Caught { place: None, message: "-" })),
         };
         polled.unwrap_or_else(|caught| {
-            caught.log(this.request_id);
+            let request_id = this.request_id.clone().unwrap_or_else(random_id);
+            caught.log(&request_id);
             // What panicked once may do so again when it is dropped.
             let _ = guard(|| this.inner.set(None));
-            Poll::Ready(Ok((this.answer)(this.request_id)))
+            Poll::Ready(Ok((this.answer)(&request_id)))
         })
     }
 }

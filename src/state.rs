@@ -18,7 +18,7 @@ use crate::host::HostRules;
 use crate::ledger::Ledger;
 use crate::profiles::Profiles;
 use crate::providers::NoClient;
-use crate::providers::cloudinary::AdminApi;
+use crate::providers::cloudinary::{AdminApi, LinkSigner};
 use crate::providers::uploadcare::RestApi;
 use crate::settling::Settling;
 use crate::signing::cloudinary::Signer;
@@ -95,6 +95,8 @@ pub struct Cloudinary {
     pub emulated: bool,
     /// Signs for the account.
     pub signer: Signer,
+    /// Signs links to stored originals.
+    pub links: LinkSigner,
     /// Which delivery URLs are the account's.
     pub delivery: OurDelivery,
     /// Calls the provider.
@@ -141,6 +143,7 @@ impl AppState {
             api_base: format!("{}/v1_1/{}", account.upload_prefix, account.cloud),
             emulated,
             signer: account.signer(),
+            links: LinkSigner::new(&account),
             delivery: account.delivery(emulated),
             admin: AdminApi::new(&account, clock.clone())?,
         };

@@ -8,13 +8,13 @@ use super::{ApiError, download_uploadcare, ownership};
 use crate::auth::{Action, Caller};
 use crate::clock::UnixSeconds;
 use crate::delivery::{AssetAddress, DeliveryType, ResourceType};
-use crate::signing::cloudinary::DownloadRequest;
+use crate::providers::cloudinary::Link;
 use crate::state::{AppState, Cloudinary};
 
 /// How long a link lives unless the client asks for another time, in seconds.
 const DEFAULT_LIFETIME_SECONDS: i64 = 60;
-/// The longest life of a link, in seconds.
-const MAX_LIFETIME_SECONDS: i64 = 3_600;
+/// The longest life of a link to a file at Uploadcare, in seconds.
+const MAX_FILE_LIFETIME_SECONDS: i64 = 3_600;
 /// The most characters of a format; the longest that the provider knows has five.
 const MAX_FORMAT_CHARACTERS: usize = 10;
 
@@ -60,18 +60,18 @@ pub(super) async fn create(
 ) -> Result<ApiJson<DownloadResponse>, ApiError> {
     caller.may(Action::Download)?;
     if let Some(url) = query.file_url()? {
-        let lifetime_seconds = parse_lifetime(query.expires_in.as_deref())?;
+        let lifetime_seconds = parse_lifetime(query.expires_in.as_deref(), MAX_FILE_LIFETIME_SECONDS)?;
         let now = app.clock.now();
         let expires_at = now.plus(lifetime_seconds);
         let url = download_uploadcare::sign(&app, &caller, url, expires_at, &request_id).await?;
         return Ok(ApiJson(DownloadResponse::new(url, lifetime_seconds, now)));
     }
-    let download = Download::try_from(query)?;
-    if !ownership::is_owned(&app, &caller, &download.asset).await? {
-        return Err(ApiError::AssetNotFound);
-    }
+    let download = Download::parse(query, app.cloudinary.links.max_lifetime_seconds())?;
+    let now = app.clock.now();
+    let expires_at = now.plus(download.lifetime_seconds);
+    ownership::permit_link(&app, &caller, &download.asset, expires_at, &request_id).await?;
     ownership::note_download(&app, &caller, &download.asset, &request_id);
-    Ok(ApiJson(download.sign(&app.cloudinary, app.clock.now())))
+    Ok(ApiJson(download.sign(&app.cloudinary, now)))
 }
 
 impl DownloadQuery {
@@ -102,10 +102,8 @@ impl DownloadResponse {
     }
 }
 
-impl TryFrom<DownloadQuery> for Download {
-    type Error = ApiError;
-
-    fn try_from(query: DownloadQuery) -> Result<Self, Self::Error> {
+impl Download {
+    fn parse(query: DownloadQuery, max_lifetime_seconds: i64) -> Result<Self, ApiError> {
         let public_id = query.public_id.ok_or_else(|| breaks("public_id", "is missing"))?;
         let resource_type = match query.resource_type.as_deref() {
             None => ResourceType::Image,
@@ -118,7 +116,7 @@ impl TryFrom<DownloadQuery> for Download {
             asset: AssetAddress { resource_type, delivery_type, public_id },
             format,
             attachment: true_or_false("attachment", query.attachment.as_deref())?.unwrap_or_default(),
-            lifetime_seconds: parse_lifetime(query.expires_in.as_deref())?,
+            lifetime_seconds: parse_lifetime(query.expires_in.as_deref(), max_lifetime_seconds)?,
         })
     }
 }
@@ -153,32 +151,26 @@ fn parse_delivery_type(text: Option<&str>) -> Result<DeliveryType, ApiError> {
     }
 }
 
-fn parse_lifetime(text: Option<&str>) -> Result<i64, ApiError> {
+fn parse_lifetime(text: Option<&str>, max_seconds: i64) -> Result<i64, ApiError> {
     match text.map(str::parse) {
         None => Ok(DEFAULT_LIFETIME_SECONDS),
-        Some(Ok(seconds @ 1..=MAX_LIFETIME_SECONDS)) => Ok(seconds),
+        Some(Ok(seconds)) if (1..=max_seconds).contains(&seconds) => Ok(seconds),
         Some(_) => Err(breaks(
             "expires_in",
-            format_args!("must be a whole number of seconds from 1 to {MAX_LIFETIME_SECONDS}"),
+            format_args!("must be a whole number of seconds from 1 to {max_seconds}"),
         )),
     }
 }
 
 impl Download {
     fn sign(&self, cloudinary: &Cloudinary, now: UnixSeconds) -> DownloadResponse {
-        let expires_at = now.plus(self.lifetime_seconds);
-        let AssetAddress { resource_type, delivery_type, public_id } = &self.asset;
-        let request = DownloadRequest {
-            public_id: public_id.as_str(),
+        let link = Link {
+            asset: &self.asset,
             format: &self.format,
-            delivery_type: delivery_type.as_str(),
             attachment: self.attachment,
-            timestamp: now.0,
-            expires_at: expires_at.0,
+            expires_at: now.plus(self.lifetime_seconds),
         };
-        let query = cloudinary.signer.download_query(&request, &cloudinary.api_key);
-        let url = format!("{}/{resource_type}/download?{query}", cloudinary.api_base);
-        DownloadResponse::new(url, self.lifetime_seconds, now)
+        DownloadResponse::new(cloudinary.links.sign(&link), self.lifetime_seconds, now)
     }
 }
 

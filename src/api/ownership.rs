@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use super::ApiError;
 use super::extract::RequestId;
+use super::{ApiError, uploads};
 use crate::auth::Caller;
+use crate::clock::UnixSeconds;
 use crate::delivery::AssetAddress;
 use crate::delivery::uploadcare::FileId;
-use crate::ledger::{Deleted, Event, Happening, LedgerError, file_target, target};
+use crate::ledger::{Deleted, Event, Happening, LedgerError, SettledBy, file_target, target};
 use crate::profiles::UploadId;
 use crate::providers::cloudinary::{BatchReport, Outcome};
 use crate::providers::uploadcare::FileBatch;
-use crate::settling::gone;
+use crate::settling::{Unasked, gone};
 use crate::state::AppState;
 
 /// Whether `asset` is the caller's.
@@ -23,6 +24,38 @@ pub(super) async fn is_owned(
 ) -> Result<bool, ApiError> {
     let (owned, _) = split(app, caller, [asset.clone()].into_iter()).await?;
     Ok(!owned.is_empty())
+}
+
+/// Whether the caller may have a link to `asset` that expires at `end`.
+///
+/// The signature of a link can also upload under its public id. So where the ledger keeps what was uploaded, only assets
+/// that it knows are linked to, whoever asks; and it remembers the link, to look whether the asset was replaced.
+pub(super) async fn permit_link(
+    app: &AppState,
+    caller: &Caller,
+    asset: &AssetAddress,
+    end: UnixSeconds,
+    request_id: &RequestId,
+) -> Result<(), ApiError> {
+    let (has_ledger, must_be_known) = {
+        let profiles = app.profiles();
+        (profiles.need_the_ledger(), profiles.keep_what_lies_in(asset.public_id.as_str()))
+    };
+    let by = uploads::by(SettledBy::Sweep, caller, request_id);
+    let known = if has_ledger { app.settling().grant_to_link(asset, by).await? } else { None };
+    match known {
+        Some(Err(Unasked)) => Err(ApiError::ProviderUnreachable),
+        Some(Ok(grant)) => {
+            let is_theirs = caller.reaches_everything() || caller.subject() == Some(&grant.subject);
+            if !is_theirs || !grant.is_linkable() {
+                return Err(ApiError::AssetNotFound);
+            }
+            Ok(app.ledger.linked(grant.id, end).await?)
+        }
+        None if must_be_known => Err(ApiError::AssetNotFound),
+        None if is_owned(app, caller, asset).await? => Ok(()),
+        None => Err(ApiError::AssetNotFound),
+    }
 }
 
 /// The caller's own among `assets`, and the others. What the ledger knows is its uploader's, whatever folder it lies in;

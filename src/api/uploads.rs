@@ -73,6 +73,9 @@ pub(super) struct UploadResponse {
     settled_by: Option<SettledBy>,
     reason: Option<String>,
     deleted_at: Option<UnixSeconds>,
+    /// When another file was found in its place; there are no links to it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced_at: Option<UnixSeconds>,
 }
 
 /// Lists the caller's grants.
@@ -218,6 +221,7 @@ impl From<Entry> for UploadResponse {
             settled_by: entry.settled_by,
             reason: entry.reason,
             deleted_at: entry.deleted_at,
+            replaced_at: entry.replaced_at,
         }
     }
 }

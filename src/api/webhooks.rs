@@ -48,9 +48,7 @@ pub(super) struct HeardResponse {
 #[serde(tag = "notification_type", rename_all = "snake_case")]
 enum Notification {
     Upload(UploadedAsset),
-    Delete {
-        resources: Vec<NamedAsset>,
-    },
+    Delete(Deletion),
     #[serde(other)]
     Other,
 }
@@ -64,13 +62,22 @@ struct NamedAsset {
 }
 
 #[derive(Debug, Deserialize)]
+struct Deletion {
+    resources: Vec<NamedAsset>,
+    api_key: Option<String>,
+    cloud_name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
 struct UploadedAsset {
     #[serde(flatten)]
     named: NamedAsset,
     bytes: u64,
     version: u64,
     format: Option<String>,
+    etag: Option<String>,
     api_key: Option<String>,
+    cloud_name: Option<String>,
     secure_url: Option<String>,
 }
 
@@ -123,11 +130,16 @@ async fn take_in(app: &AppState, body: &[u8], request_id: &str) -> Result<&'stat
             Some(announced) => app.settling().announced(announced, by).await?,
             None => Heard::Unknown,
         },
-        Ok(Notification::Delete { resources }) => {
-            let assets: Vec<_> = resources.into_iter().filter_map(NamedAsset::address).collect();
-            app.settling().announced_deletion(&assets, by).await?
+        Ok(Notification::Delete(deletion)) if deletion.is_of(app) => {
+            let assets: Vec<_> = deletion.resources.into_iter().filter_map(NamedAsset::address).collect();
+            match app.settling().announced_deletion(&assets, by).await? {
+                Heard::Undeleted => return Err(ApiError::ProviderUnreachable),
+                heard => heard,
+            }
         }
-        Ok(Notification::Upload(_) | Notification::Other) | Err(_) => Heard::Unknown,
+        Ok(Notification::Upload(_) | Notification::Delete(_) | Notification::Other) | Err(_) => {
+            Heard::Unknown
+        }
     };
     Ok(match heard {
         // The sweep tries again to delete what is left.
@@ -137,12 +149,24 @@ async fn take_in(app: &AppState, body: &[u8], request_id: &str) -> Result<&'stat
     })
 }
 
+/// Whether key and cloud, where a notification names them, are ours.
+fn names_us(app: &AppState, api_key: Option<&str>, cloud_name: Option<&str>) -> bool {
+    let ours = &app.cloudinary;
+    api_key.is_none_or(|key| key == ours.api_key) && cloud_name.is_none_or(|cloud| cloud == ours.cloud)
+}
+
+impl Deletion {
+    fn is_of(&self, app: &AppState) -> bool {
+        names_us(app, self.api_key.as_deref(), self.cloud_name.as_deref())
+    }
+}
+
 impl UploadedAsset {
     /// Whether it is about our cloud: two clouds of one account may share a secret.
     fn is_of(&self, app: &AppState) -> bool {
         let ours = &app.cloudinary;
         let url = self.secure_url.as_deref().map(str::parse::<DeliveryUrl>);
-        self.api_key.as_ref().is_none_or(|key| *key == ours.api_key)
+        names_us(app, self.api_key.as_deref(), self.cloud_name.as_deref())
             && url.is_none_or(|url| url.is_ok_and(|url| ours.delivery.check(&url).is_ok()))
     }
 
@@ -153,6 +177,7 @@ impl UploadedAsset {
             format: self.format.filter(|format| !format.is_empty()),
             bytes: self.bytes,
             version: self.version,
+            etag: self.etag,
         };
         Some(Announced { address: self.named.address()?, file })
     }

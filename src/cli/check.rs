@@ -95,6 +95,11 @@ fn show(
             account.upload_prefix.clone(),
             option(account.upload_prefix == defaults.upload_prefix),
         ),
+        (
+            "download key",
+            download_key(account),
+            sources.first(&["cloudinary_download_url", "cloudinary_download_url_file"]),
+        ),
         ("listen", config.listen.to_string(), sources.both("host", "port")),
         ("callers", callers(&config.auth), sources.first(&["auth"])),
         ("profiles", names.join(", "), sources.first(&["profiles_file"])),
@@ -114,6 +119,14 @@ fn show(
         output.line(format!("{head}{warning}"))?;
     }
     Ok(())
+}
+
+/// What signs download links.
+fn download_key(account: &CloudinaryAccount) -> String {
+    match &account.download_key {
+        Some(key) => key.api_key.clone(),
+        None => "the account's own: links live 10 minutes at most".to_owned(),
+    }
 }
 
 /// Where grants are kept, and under which profiles.

@@ -6,8 +6,8 @@ use super::output::Output;
 use super::{Answer, Usage};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{CloudinaryAccount, CloudinaryArgs};
-use crate::delivery::{DeliveryType, PublicId, ResourceType};
-use crate::signing::cloudinary::DownloadRequest;
+use crate::delivery::{AssetAddress, DeliveryType, PublicId, ResourceType};
+use crate::providers::cloudinary::{Link, LinkSigner};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,7 @@ pub(super) struct DownloadUrlCommand {
     /// Resource type: image, video or raw
     #[arg(long, value_name = "TYPE", default_value = "image")]
     resource_type: ResourceType,
-    /// How many seconds the link lives, at most an hour
+    /// How many seconds the link lives: at most 600, or 3600 with CLOUDINARY_DOWNLOAD_URL
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(i64).range(1..=3_600))]
     expires_in: i64,
     /// Ask the browser to save the file
@@ -55,17 +55,25 @@ pub(super) fn run(command: &DownloadUrlCommand) -> anyhow::Result<Answer> {
 
 impl DownloadUrlCommand {
     fn sign(&self, account: &CloudinaryAccount, now: UnixSeconds) -> Result<String, Usage> {
-        let request = DownloadRequest {
-            public_id: self.public_id.as_str(),
-            format: self.format_of_the_asset()?,
-            delivery_type: self.delivery_type.as_str(),
-            attachment: self.attachment,
-            timestamp: now.0,
-            expires_at: now.plus(self.expires_in).0,
+        let links = LinkSigner::new(account);
+        let most = links.max_lifetime_seconds();
+        if self.expires_in > most {
+            return Err(Usage(format!(
+                "--expires-in {} is too long: a link lives {most} s at most, or an hour with CLOUDINARY_DOWNLOAD_URL",
+                self.expires_in
+            )));
+        }
+        let asset = AssetAddress {
+            resource_type: self.resource_type,
+            delivery_type: self.delivery_type,
+            public_id: self.public_id.clone(),
         };
-        let query = account.signer().download_query(&request, &account.api_key);
-        let CloudinaryAccount { upload_prefix, cloud, .. } = account;
-        Ok(format!("{upload_prefix}/v1_1/{cloud}/{}/download?{query}", self.resource_type))
+        Ok(links.sign(&Link {
+            asset: &asset,
+            format: self.format_of_the_asset()?,
+            attachment: self.attachment,
+            expires_at: now.plus(self.expires_in),
+        }))
     }
 
     /// Raw assets have no format: their ending is part of the public id.

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use axum::Router;
 use clap::Args;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use super::output::Output;
@@ -11,14 +12,15 @@ use super::serve::listen;
 use super::{run_async, shutdown};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{
-    CloudinaryAccount, CloudinaryArgs, EmulatorArgs, EmulatorCloud, EmulatorConfig, EmulatorKeyRole, LogArgs,
-    Problems, UploadcareAccount, UploadcareArgs,
+    CloudinaryAccount, CloudinaryArgs, DownloadKey, EmulatorArgs, EmulatorCloud, EmulatorConfig,
+    EmulatorKeyRole, LogArgs, Problems, UploadcareAccount, UploadcareArgs,
 };
 use crate::connections::{self, ConnectionLimits};
 use crate::emulator::{
     CloudAccount, Emulator, EmulatorError, EmulatorOptions, KeyRole, Outgoing, SeededPreset,
     UploadcareProject,
 };
+use crate::signing::AuthTokenKey;
 use crate::telemetry;
 
 /// Settings of the emulator alone.
@@ -70,16 +72,14 @@ pub(super) async fn open(
     uploadcare: Option<&UploadcareAccount>,
     origin: &str,
 ) -> Result<Emulator, EmulatorError> {
-    let own = account.map(|account| {
-        CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone())
-    });
+    let own = account.into_iter().flat_map(keys);
     // A clock of its own: the control API moves it, and the service must not move along.
     let clock = Clock::system();
     if let Some(start) = config.clock {
         clock.set(UnixSeconds(start));
     }
     let emulator = Emulator::open(EmulatorOptions {
-        accounts: own.into_iter().chain(config.clouds.iter().flat_map(accounts)).collect(),
+        accounts: own.chain(config.clouds.iter().flat_map(accounts)).collect(),
         uploadcare: uploadcare.map_or_else(UploadcareProject::default, |project| UploadcareProject {
             public_key: project.public_key.clone(),
             secret_key: project.secret_key.clone(),
@@ -101,6 +101,26 @@ pub(super) async fn open(
         tracing::info!(assets = seeded, "the emulator took the files of the seed folder in");
     }
     Ok(emulator)
+}
+
+/// A key for download links that an emulator is to know as one that can only read.
+pub(super) fn new_download_key(account: &CloudinaryAccount) -> DownloadKey {
+    let own = CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
+    let CloudAccount { api_key, api_secret, .. } = own.new_read_key();
+    DownloadKey { api_key, api_secret }
+}
+
+/// The keys of an account: its own, and the one for downloads, which can only read.
+fn keys(account: &CloudinaryAccount) -> impl Iterator<Item = CloudAccount> {
+    let token_key = account.auth_token_key.as_ref().map(AuthTokenKey::to_hex);
+    let key = |api_key: &String, api_secret: &SecretString, role| CloudAccount {
+        role,
+        token_key: token_key.clone(),
+        ..CloudAccount::new(account.cloud.clone(), api_key.clone(), api_secret.clone())
+    };
+    let download = account.download_key.as_ref();
+    let download = download.map(|second| key(&second.api_key, &second.api_secret, KeyRole::Read));
+    std::iter::once(key(&account.api_key, &account.api_secret, KeyRole::Full)).chain(download)
 }
 
 fn accounts(cloud: &EmulatorCloud) -> impl Iterator<Item = CloudAccount> {

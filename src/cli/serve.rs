@@ -124,6 +124,9 @@ impl Beside {
         let address = listener.local_addr()?;
         *account = account.clone().at_emulator(address);
         *uploadcare = uploadcare.take().map(|uploadcare| uploadcare.at_emulator(address));
+        if account.download_key.is_none() {
+            account.download_key = Some(emulator::new_download_key(account));
+        }
         let emulator =
             emulator::open(config, Some(account), uploadcare.as_ref(), &account.upload_prefix).await?;
         if let Some(secret) = uploadcare.as_ref().and_then(|project| project.webhook_secret.as_ref()) {

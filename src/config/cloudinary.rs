@@ -6,11 +6,11 @@ use std::path::Path;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::cloudinary_url::parse_url;
+use super::cloudinary_url::{CloudinaryUrlError, parse_url};
 use super::{EmulatorConfig, Problems, present};
 use crate::delivery::{Authority, OurDelivery};
-use crate::signing::Algorithm;
 use crate::signing::cloudinary::{SignatureVersion, Signer};
+use crate::signing::{Algorithm, AuthTokenKey};
 
 /// The provider's own API host.
 const DEFAULT_UPLOAD_PREFIX: &str = "https://api.cloudinary.com";
@@ -42,6 +42,18 @@ pub struct CloudinaryArgs {
     /// File that holds the API secret
     #[arg(long, env = "CLOUDINARY_API_SECRET_FILE", value_name = "FILE")]
     cloudinary_api_secret_file: Option<String>,
+    /// Second key of the same cloud that signs download links only: cloudinary://KEY:SECRET@CLOUD
+    #[arg(long, env = "CLOUDINARY_DOWNLOAD_URL", value_name = "URL", hide_env_values = true)]
+    cloudinary_download_url: Option<String>,
+    /// File that holds CLOUDINARY_DOWNLOAD_URL
+    #[arg(long, env = "CLOUDINARY_DOWNLOAD_URL_FILE", value_name = "FILE")]
+    cloudinary_download_url_file: Option<String>,
+    /// Key of the account's token authentication: links of authenticated assets become token URLs
+    #[arg(long, env = "CLOUDINARY_AUTH_TOKEN_KEY", value_name = "HEX", hide_env_values = true)]
+    cloudinary_auth_token_key: Option<String>,
+    /// File that holds CLOUDINARY_AUTH_TOKEN_KEY
+    #[arg(long, env = "CLOUDINARY_AUTH_TOKEN_KEY_FILE", value_name = "FILE")]
+    cloudinary_auth_token_key_file: Option<String>,
 }
 
 /// One product environment at Cloudinary: what it takes to sign for it, call it and know its delivery URLs.
@@ -61,6 +73,21 @@ pub struct CloudinaryAccount {
     pub upload_prefix: String,
     /// Hosts of one's own that deliver for this cloud.
     pub own_hosts: Vec<Authority>,
+    /// Whether the cloud has a delivery host of its own, so that its name is not in the path.
+    pub private_cdn: bool,
+    /// A key that signs download links and nothing else.
+    pub download_key: Option<DownloadKey>,
+    /// What signs delivery tokens, where the account has token authentication.
+    pub auth_token_key: Option<AuthTokenKey>,
+}
+
+/// A second key of an account, for download links.
+#[derive(Clone, Debug)]
+pub struct DownloadKey {
+    /// The public half.
+    pub api_key: String,
+    /// The secret half.
+    pub api_secret: SecretString,
 }
 
 impl CloudinaryArgs {
@@ -78,14 +105,59 @@ impl CloudinaryArgs {
             self.cloudinary_api_secret_file.as_deref(),
             problems,
         );
-        match url {
+        let account = match url {
             Some(url) => {
                 let account = problems.take("CLOUDINARY_URL", parse_url(url.expose_secret()))?;
                 self.hold_against_parts(&account, secret.as_ref(), problems);
                 Some(account)
             }
             None => self.check_parts(secret, problems),
+        };
+        let download = self.check_download_url(account.as_ref(), problems);
+        let auth_token_key = self.check_auth_token_key(problems);
+        account.map(|account| CloudinaryAccount { download_key: download, auth_token_key, ..account })
+    }
+
+    fn check_download_url(
+        &self,
+        account: Option<&CloudinaryAccount>,
+        problems: &mut Problems,
+    ) -> Option<DownloadKey> {
+        const NAME: &str = "CLOUDINARY_DOWNLOAD_URL";
+        let url = secret_or_file(
+            NAME,
+            self.cloudinary_download_url.as_deref(),
+            self.cloudinary_download_url_file.as_deref(),
+            problems,
+        )?;
+        let second = problems.take(NAME, parse_url(url.expose_secret()))?;
+        let account = account?;
+        if second.cloud != account.cloud {
+            problems.add(
+                NAME,
+                format_args!(
+                    "names the cloud `{}`, and CLOUDINARY_URL the cloud `{}`: both keys must be of one cloud",
+                    second.cloud, account.cloud
+                ),
+            );
+        } else if second.api_key == account.api_key {
+            problems.add(
+                NAME,
+                "names the same key as CLOUDINARY_URL: make a second key whose role can only read, or leave it out",
+            );
         }
+        Some(DownloadKey { api_key: second.api_key, api_secret: second.api_secret })
+    }
+
+    fn check_auth_token_key(&self, problems: &mut Problems) -> Option<AuthTokenKey> {
+        const NAME: &str = "CLOUDINARY_AUTH_TOKEN_KEY";
+        let key = secret_or_file(
+            NAME,
+            self.cloudinary_auth_token_key.as_deref(),
+            self.cloudinary_auth_token_key_file.as_deref(),
+            problems,
+        )?;
+        problems.take(NAME, AuthTokenKey::parse(key.expose_secret()))
     }
 
     /// The account that a command cannot do without.
@@ -182,7 +254,15 @@ impl CloudinaryAccount {
             version: SignatureVersion::default(),
             upload_prefix: DEFAULT_UPLOAD_PREFIX.to_owned(),
             own_hosts: Vec::new(),
+            private_cdn: false,
+            download_key: None,
+            auth_token_key: None,
         }
+    }
+
+    /// Reads a `CLOUDINARY_URL`.
+    pub fn parse(url: &str) -> Result<Self, CloudinaryUrlError> {
+        parse_url(url)
     }
 
     /// The emulator's account at an emulator that listens on `address`.
@@ -211,6 +291,20 @@ impl CloudinaryAccount {
     /// What signs for this account.
     pub fn signer(&self) -> Signer {
         Signer::new(self.api_secret.clone(), self.algorithm, self.version)
+    }
+
+    /// Where assets are delivered, the cloud included: what comes before `/image/upload/…`.
+    pub fn delivery_base(&self) -> String {
+        // Only an emulator is reached without TLS, and it delivers itself.
+        if self.upload_prefix.starts_with("http://") {
+            return format!("{}/{}", self.upload_prefix, self.cloud);
+        }
+        match (self.own_hosts.first(), self.private_cdn) {
+            (Some(host), true) => format!("https://{host}"),
+            (Some(host), false) => format!("https://{host}/{}", self.cloud),
+            (None, true) => format!("https://{}-res.cloudinary.com", self.cloud),
+            (None, false) => format!("https://res.cloudinary.com/{}", self.cloud),
+        }
     }
 
     /// Which delivery URLs are this account's; `emulated` where the API is an emulator, which delivers itself.

@@ -110,8 +110,12 @@ impl CloudinaryAccount {
                     .parse()
                     .map_err(|error: UnknownVersion| option("signature_version", error.to_string()))?;
             }
-            "private_cdn" if !matches!(value, "true" | "false" | "1" | "0") => {
-                return Err(option("private_cdn", "must be true or false"));
+            "private_cdn" => {
+                self.private_cdn = match value {
+                    "true" | "1" => true,
+                    "false" | "0" => false,
+                    _ => return Err(option("private_cdn", "must be true or false")),
+                };
             }
             _ => {}
         }

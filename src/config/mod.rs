@@ -24,7 +24,7 @@ use clap::Args;
 
 use auth::AuthArgs;
 pub use auth::{ApiKeysArgs, AuthConfig, TokenKeyConfig, TokensConfig};
-pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, emulator_account};
+pub use cloudinary::{CloudinaryAccount, CloudinaryArgs, DownloadKey, emulator_account};
 pub use cloudinary_url::CloudinaryUrlError;
 pub use dot_env::{DotEnv, DotEnvError, load_dot_env};
 pub use emulator::{

@@ -30,6 +30,8 @@ pub enum Happening {
     Expired,
     /// A link to an asset was made.
     Downloaded,
+    /// Another file was found in the place of the one that was uploaded.
+    Replaced,
     /// An asset was deleted.
     Deleted,
     /// A file at Uploadcare came with a label that another file had before.
@@ -44,6 +46,7 @@ impl Happening {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Downloaded => "downloaded",
+            Self::Replaced => "replaced",
             Self::Deleted => "deleted",
             Self::Unowned => "unowned",
         }

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::LedgerError;
 use crate::clock::UnixSeconds;
 use crate::delivery::{DeliveryType, ResourceType};
-use crate::profiles::{Measure, Reservation, Terms, UploadId, UploadRequest};
+use crate::profiles::{Measure, Reservation, StoredFile, Terms, UploadId, UploadRequest};
 
 /// What became of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,12 @@ pub struct Entry {
     pub reason: Option<String>,
     /// When the asset was deleted.
     pub deleted_at: Option<UnixSeconds>,
+    /// A hash of the settled file's contents.
+    pub etag: Option<String>,
+    /// When another file was found in its place.
+    pub replaced_at: Option<UnixSeconds>,
+    /// When the last link to it expires.
+    pub linked_until: Option<UnixSeconds>,
     /// When the sweep is to look at it; never again without.
     pub(super) due_at: Option<UnixSeconds>,
 }
@@ -135,7 +141,8 @@ impl Kept {
 macro_rules! columns {
     () => {
         "id, subject, profile, public_id, delivery_type, request, terms, reservations, address, issued_at, expires_at, state, \
-         resource_type, format, bytes, version, settled_at, settled_by, reason, deleted_at, due_at"
+         resource_type, format, bytes, version, settled_at, settled_by, reason, deleted_at, due_at, etag, \
+         replaced_at, linked_until"
     };
 }
 pub(super) use columns;
@@ -164,6 +171,9 @@ pub(super) struct Row {
     reason: Option<String>,
     deleted_at: Option<i64>,
     due_at: Option<i64>,
+    etag: Option<String>,
+    replaced_at: Option<i64>,
+    linked_until: Option<i64>,
 }
 
 impl TryFrom<Row> for Entry {
@@ -195,6 +205,9 @@ impl TryFrom<Row> for Entry {
             deleted_at: row.deleted_at.map(UnixSeconds),
             due_at: row.due_at.map(UnixSeconds),
             address: row.address,
+            etag: row.etag,
+            replaced_at: row.replaced_at.map(UnixSeconds),
+            linked_until: row.linked_until.map(UnixSeconds),
             subject: row.subject,
             profile: row.profile,
             public_id: row.public_id,
@@ -207,5 +220,24 @@ impl TryFrom<Row> for Entry {
 impl Row {
     fn words(&self) -> Option<(UploadId, DeliveryType, State)> {
         Some((self.id.parse().ok()?, self.delivery_type.parse().ok()?, State::parse(&self.state)?))
+    }
+}
+
+impl Entry {
+    /// Whether `file` is another one than was settled.
+    pub fn is_replaced_by(&self, file: &StoredFile) -> bool {
+        match (&self.etag, &file.etag) {
+            (Some(settled), Some(found)) => settled != found,
+            // A listing names no hash. The version is the time of the upload in seconds.
+            _ => {
+                self.version.is_some_and(|settled| settled != file.version)
+                    || self.bytes.is_some_and(|settled| settled != file.bytes)
+            }
+        }
+    }
+
+    /// Whether a link may be made to its asset: it was uploaded, it is there, and it is what was uploaded.
+    pub fn is_linkable(&self) -> bool {
+        self.state == State::Used && self.deleted_at.is_none() && self.replaced_at.is_none()
     }
 }

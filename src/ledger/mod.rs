@@ -24,6 +24,7 @@ mod insert;
 mod issue;
 mod key_subjects;
 mod open_grants;
+mod links;
 mod opening;
 mod prune;
 mod quota;

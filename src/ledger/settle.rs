@@ -8,7 +8,7 @@ use super::quota::{self, Change, Key};
 use super::{Ledger, LedgerError};
 use crate::clock::UnixSeconds;
 use crate::delivery::ResourceType;
-use crate::profiles::{Measure, StoredFile, UploadId};
+use crate::profiles::{Measure, OnReplacement, StoredFile, UploadId};
 
 /// How long after a failed deletion the sweep tries again.
 const RETRY_SECONDS: i64 = 60;
@@ -25,6 +25,8 @@ pub enum Finding {
         /// Why, as a sentence about the file.
         reason: String,
     },
+    /// Another file stands where the grant's own was.
+    Replaced(StoredFile),
     /// No file is there, and none can come any more.
     Unused,
 }
@@ -50,7 +52,8 @@ const SELECT: Sql = Sql {
 };
 
 const UPDATE: &str = "UPDATE grants SET state = $2, resource_type = $3, format = $4, bytes = $5, version = $6, \
-     settled_at = $7, settled_by = $8, reason = $9, reservations = $10, due_at = $11 WHERE id = $1";
+     settled_at = $7, settled_by = $8, reason = $9, reservations = $10, due_at = $11, etag = $12, replaced_at = $13 \
+     WHERE id = $1";
 
 impl Ledger {
     /// Settles a grant, as far as the finding says something new. Answers the grant as it is afterwards, or `None` if
@@ -87,6 +90,8 @@ impl Ledger {
                 .bind(entry.reason.as_deref())
                 .bind(serde_json::to_string(&entry.reservations).unwrap_or_default())
                 .bind(entry.due_at.map(|at| at.0))
+                .bind(entry.etag.as_deref())
+                .bind(entry.replaced_at.map(|at| at.0))
                 .execute(&mut *transaction)
                 .await?;
             if let Some(event) = outcome.event(&entry, settlement) {
@@ -125,8 +130,18 @@ impl Entry {
             self.state = state;
             self.describe(&settlement.finding);
         }
+        if self.is_news_of_replacement(&settlement.finding) {
+            self.replaced_at = Some(settlement.at);
+            applied.happening = Some(Happening::Replaced);
+        }
         self.due_at = self.due_after(settlement);
         applied
+    }
+
+    /// A replacement is noted once. What was settled stays on record.
+    fn is_news_of_replacement(&self, finding: &Finding) -> bool {
+        let is_replaced = matches!(finding, Finding::Replaced(file) if self.is_replaced_by(file));
+        is_replaced && self.state == State::Used && self.replaced_at.is_none()
     }
 
     fn transition(&self, settlement: &Settlement<'_>) -> Option<Transition> {
@@ -174,13 +189,14 @@ impl Entry {
         let (file, reason) = match finding {
             Finding::Used(file) => (file.as_ref(), None),
             Finding::Rejected { file, reason } => (file.as_ref(), Some(reason)),
-            Finding::Unused => (None, None),
+            Finding::Replaced(_) | Finding::Unused => (None, None),
         };
         if let Some(file) = file {
             self.resource_type = Some(file.resource_type);
             self.format.clone_from(&file.format);
             self.bytes = Some(file.bytes);
             self.version = Some(file.version);
+            self.etag.clone_from(&file.etag);
         }
         self.reason = reason.cloned().or_else(|| self.reason.take());
     }
@@ -191,7 +207,18 @@ impl Entry {
         if has_file && self.state == State::Rejected && self.deleted_at.is_none() {
             return Some(settlement.at.plus(RETRY_SECONDS));
         }
-        self.due_at.filter(|_| settlement.by != SettledBy::Sweep || self.was_renewed_before(settlement))
+        if matches!(settlement.finding, Finding::Replaced(_)) && self.is_to_be_deleted() {
+            return Some(settlement.at.plus(RETRY_SECONDS));
+        }
+        let due =
+            self.due_at.filter(|_| settlement.by != SettledBy::Sweep || self.was_renewed_before(settlement));
+        due.or_else(|| self.linked_until.filter(|end| *end >= settlement.at).map(|end| end.plus(1)))
+    }
+
+    /// Whether another file stands in the place of its own, and is to be deleted.
+    pub fn is_to_be_deleted(&self) -> bool {
+        let is_wanted = self.terms.on_replacement == OnReplacement::Delete;
+        is_wanted && self.replaced_at.is_some() && self.deleted_at.is_none()
     }
 
     /// Whether its time, which was over when the sweep took it in hand, is so no more: it was renewed meanwhile, and

@@ -8,7 +8,13 @@ use crate::profiles::{Terms, UploadRequest};
 const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
 
 fn file(bytes: u64) -> StoredFile {
-    StoredFile { resource_type: ResourceType::Image, format: Some("png".to_owned()), bytes, version: 1 }
+    StoredFile {
+        resource_type: ResourceType::Image,
+        format: Some("png".to_owned()),
+        bytes,
+        version: 1,
+        etag: None,
+    }
 }
 
 fn kept(measure: Measure, amount: u64) -> Kept {
@@ -44,6 +50,9 @@ fn entry(state: State, bytes: Option<u64>) -> Entry {
         settled_by: None,
         reason: None,
         deleted_at: None,
+        etag: None,
+        replaced_at: None,
+        linked_until: None,
         due_at: Some(NOW.plus(900)),
     }
 }

@@ -60,6 +60,11 @@ impl Profiles {
         caller.reaches_everything() || self.iter().any(|profile| profile.owns(caller, public_id))
     }
 
+    /// Whether `public_id` lies in the folder that a tracked profile gives some caller.
+    pub fn keep_what_lies_in(&self, public_id: &str) -> bool {
+        self.iter().any(|profile| profile.is_tracked() && profile.may_hold(public_id))
+    }
+
     /// Whether any profile needs the ledger.
     pub fn need_the_ledger(&self) -> bool {
         self.iter().any(Profile::is_tracked) || self.need_webhooks()

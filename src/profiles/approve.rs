@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{MERGED, PROVIDER_WINDOW_SECONDS, Profile, Refusal, context, tags};
+use super::{MERGED, Profile, Refusal, context, tags};
 use crate::auth::Caller;
 use crate::clock::UnixSeconds;
 use crate::delivery::DeliveryType;
+use crate::signing::cloudinary::TIMESTAMP_WINDOW_SECONDS;
 use crate::signing::{ParamValue, Params};
 
 /// How far ahead of the server's clock a widget's timestamp may be, in seconds: it adds to the signature's life.
 const AHEAD_SECONDS: i64 = 5;
 
 /// How far behind it may be, in seconds, for computers whose clocks are slow. A minute is left for the upload.
-const BEHIND_SECONDS: i64 = PROVIDER_WINDOW_SECONDS - 60;
+const BEHIND_SECONDS: i64 = TIMESTAMP_WINDOW_SECONDS - 60;
 
 /// What every upload widget says of itself.
 const WIDGET_SOURCE: (&str, &str) = ("source", "uw");
@@ -59,7 +60,7 @@ impl Profile {
         }
         Ok(Approved {
             params: asked.into_iter().collect(),
-            expires_at: timestamp.plus(PROVIDER_WINDOW_SECONDS),
+            expires_at: timestamp.plus(TIMESTAMP_WINDOW_SECONDS),
         })
     }
 

@@ -4,11 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::clock::UnixSeconds;
-
-/// How long the provider honours a signature after its timestamp, in seconds.
-///
-/// Source: <https://cloudinary.com/documentation/authentication_signatures>.
-pub const PROVIDER_WINDOW_SECONDS: i64 = 3_600;
+use crate::signing::cloudinary::TIMESTAMP_WINDOW_SECONDS;
 
 /// How long a grant can be used: 1 to 60 minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +31,7 @@ impl Lifetime {
 
     /// The timestamp to sign at `now`, set back so that the provider's window ends with this lifetime.
     pub const fn timestamp(self, now: UnixSeconds) -> UnixSeconds {
-        now.plus(self.0 - PROVIDER_WINDOW_SECONDS)
+        now.plus(self.0 - TIMESTAMP_WINDOW_SECONDS)
     }
 }
 
@@ -70,7 +66,7 @@ mod tests {
     fn the_providers_hour_ends_with_the_grant() {
         for minutes in 1..=60 {
             let lifetime = Lifetime::minutes(minutes).unwrap();
-            assert_eq!(lifetime.timestamp(NOW).plus(PROVIDER_WINDOW_SECONDS), NOW.plus(minutes * 60));
+            assert_eq!(lifetime.timestamp(NOW).plus(TIMESTAMP_WINDOW_SECONDS), NOW.plus(minutes * 60));
         }
     }
 

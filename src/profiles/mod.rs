@@ -33,13 +33,13 @@ pub use all::{ProfileNotFound, Profiles};
 pub use approve::Approved;
 pub use file::ProfilesFileError;
 pub use file_terms::FileTerms;
-pub use lifetime::{Lifetime, NotALifetime, PROVIDER_WINDOW_SECONDS};
+pub use lifetime::{Lifetime, NotALifetime};
 pub use quota::{Limit, Period, Window};
 pub use refusal::Refusal;
 pub use resource_type::{NotAnUploadResourceType, UploadResourceType};
 pub use rule::ParamRule;
 use template::Template;
-pub use terms::{StoredFile, Terms};
+pub use terms::{OnReplacement, StoredFile, Terms};
 use tracking::Tracking;
 pub use tracking::{Measure, Reservation, Tracked};
 pub use upload_id::{NotAnUploadId, UploadId};
@@ -190,6 +190,11 @@ impl Profile {
         folder.is_some_and(|folder| {
             public_id.strip_prefix(&folder).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
         })
+    }
+
+    /// Whether `public_id` lies in the folder of some caller.
+    fn may_hold(&self, public_id: &str) -> bool {
+        self.folder.as_ref().is_some_and(|folder| folder.may_hold(public_id))
     }
 
     /// Whether all that lies in `folder` is the caller's. Where callers share one and the ledger knows whose each asset

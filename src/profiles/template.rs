@@ -40,6 +40,13 @@ impl Template {
         self.0.contains(PLACEHOLDER)
     }
 
+    /// Whether `path` lies below this folder as it is for some caller. An encoded subject is one segment or part of one.
+    pub(super) fn may_hold(&self, path: &str) -> bool {
+        let (mut folders, mut segments) = (self.0.split('/'), path.split('/'));
+        let begins_so = folders.all(|folder| segments.next().is_some_and(|segment| may_be(folder, segment)));
+        begins_so && segments.next().is_some()
+    }
+
     /// The text for `caller`; `None` if it names the caller and nobody is known.
     pub(super) fn fill(&self, caller: &Caller) -> Option<String> {
         if !self.names_the_caller() {
@@ -65,6 +72,15 @@ impl Template {
     pub(super) fn fill_for(&self, subject: &str) -> String {
         self.0.replace(PLACEHOLDER, &encode_subject(folder_name(subject)))
     }
+}
+
+/// Whether a segment of a template can be filled so that it reads `segment`.
+fn may_be(template: &str, segment: &str) -> bool {
+    let Some((before, after)) = template.split_once(PLACEHOLDER) else { return template == segment };
+    // A subject is never empty, and neither is its encoding.
+    segment.strip_prefix(before).is_some_and(|rest| {
+        (1..=rest.len()).any(|end| rest.is_char_boundary(end) && may_be(after, &rest[end..]))
+    })
 }
 
 /// Writes a subject with lower-case letters and digits only, everything else as `-` and two hexadecimal digits a byte.

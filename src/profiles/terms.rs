@@ -19,6 +19,27 @@ pub struct Terms {
     /// Upload endpoints; empty for any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resource_types: Vec<UploadResourceType>,
+    /// What happens when another file takes its place.
+    #[serde(skip_serializing_if = "OnReplacement::is_block")]
+    pub on_replacement: OnReplacement,
+}
+
+/// What happens when the asset of a used grant was replaced by another file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnReplacement {
+    /// The audit says so, and there are no further links to it.
+    #[default]
+    Block,
+    /// It is deleted as well.
+    Delete,
+}
+
+impl OnReplacement {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_block(&self) -> bool {
+        *self == Self::Block
+    }
 }
 
 /// A file as the provider describes it.
@@ -32,6 +53,8 @@ pub struct StoredFile {
     pub bytes: u64,
     /// The version in its URLs.
     pub version: u64,
+    /// A hash of its contents, where the provider names one.
+    pub etag: Option<String>,
 }
 
 impl Terms {
@@ -84,7 +107,7 @@ mod tests {
     use super::*;
 
     fn file(resource_type: ResourceType, format: Option<&str>, bytes: u64) -> StoredFile {
-        StoredFile { resource_type, format: format.map(str::to_owned), bytes, version: 1 }
+        StoredFile { resource_type, format: format.map(str::to_owned), bytes, version: 1, etag: None }
     }
 
     #[test]
@@ -93,6 +116,7 @@ mod tests {
             max_bytes: Some(10),
             formats: vec!["jpeg".to_owned(), "pdf".to_owned()],
             resource_types: vec![UploadResourceType::Image],
+            ..Terms::default()
         };
         for (file, expected) in [
             (file(ResourceType::Image, Some("jpg"), 10), None),

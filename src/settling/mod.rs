@@ -9,6 +9,7 @@ pub use erase::{ErasedFile, ErasedUpload, Erasure};
 pub use files::{LABEL_KEY, gone};
 pub use sweep::{SweepLine, Swept};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -69,6 +70,10 @@ pub enum Heard {
     StillLabelled,
 }
 
+/// The provider could not be asked about an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unasked;
+
 impl Settling {
     /// Settles a grant whose client has shown the provider's signed answer. The answer says that there is a file and not
     /// what it is like: where the grant has terms, the provider is asked. If it does not answer now, the sweep asks again.
@@ -95,11 +100,16 @@ impl Settling {
         let was_deleted = entry.deleted_at.is_some();
         let is_its_own =
             entry.resource_type.is_none_or(|resource_type| resource_type == announced.address.resource_type);
+        let is_over = was_deleted || entry.state == State::Rejected;
+        if !is_news && !is_over && is_its_own && entry.is_replaced_by(&announced.file) {
+            self.replaced(&entry, announced, by).await?;
+            return Ok(Heard::Settled);
+        }
         if is_news {
             self.judge(&entry, announced.file, by).await?;
         }
         // A second file under one grant, or one for a grant that is over: nobody granted it.
-        if was_deleted || entry.state == State::Rejected || !is_its_own {
+        if is_over || !is_its_own {
             self.remove(&entry, &[announced.address], by).await?;
             return Ok(Heard::Settled);
         }
@@ -124,8 +134,63 @@ impl Settling {
         if deleted.is_empty() {
             return Ok(Heard::Unknown);
         }
+        if !self.keep_gone(&mut deleted).await {
+            return Ok(Heard::Undeleted);
+        }
+        if deleted.is_empty() {
+            return Ok(Heard::Known);
+        }
         self.ledger.deleted(&deleted, self.clock.now(), by.subject, by.request_id).await?;
         Ok(Heard::Settled)
+    }
+
+    /// Keeps those that the provider no longer has: a message that says so is not believed without asking. Answers
+    /// whether the provider could be asked.
+    async fn keep_gone(&self, deleted: &mut Vec<Deleted>) -> bool {
+        let mut by_delivery_type = BTreeMap::<_, Vec<String>>::new();
+        for Deleted { address, .. } in deleted.iter() {
+            by_delivery_type.entry(address.delivery_type).or_default().push(address.public_id.to_string());
+        }
+        for (delivery_type, ids) in by_delivery_type {
+            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+            match self.admin.find(delivery_type, &ids, TIME_LIMIT).await {
+                Ok(found) => deleted.retain(|gone| found.iter().all(|found| found.address != gone.address)),
+                Err(error) => {
+                    tracing::warn!(%error, "a deletion that was announced could not be checked");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Notes that another file stands in the place of the grant's own, and deletes it where the profile says so.
+    async fn replaced(&self, entry: &Entry, found: Announced, by: By<'_>) -> Result<(), LedgerError> {
+        let settled = self.settle(entry.id, Finding::Replaced(found.file), by).await?;
+        tracing::warn!(upload_id = %entry.id, profile = entry.profile, "the asset of a used upload was replaced");
+        if settled.is_some_and(|settled| settled.is_to_be_deleted()) {
+            self.remove(entry, &[found.address], by).await?;
+        }
+        Ok(())
+    }
+
+    /// The grant of an asset that a link is wanted for, with its file on record: without that a replacement could not be
+    /// told from it. `None` where the ledger has no such grant; `Some(Err)` if the provider cannot be asked now.
+    pub async fn grant_to_link(
+        &self,
+        asset: &AssetAddress,
+        by: By<'_>,
+    ) -> Result<Option<Result<Entry, Unasked>>, LedgerError> {
+        let Some(entry) = self.entry_of(asset).await?.filter(|entry| entry.made(asset)) else {
+            return Ok(None);
+        };
+        if entry.bytes.is_some() || !entry.is_linkable() {
+            return Ok(Some(Ok(entry)));
+        }
+        match self.look(&entry, Some(asset.resource_type)).await {
+            Some(file) => Ok(Some(Ok(self.judge(&entry, file, by).await?))),
+            None => Ok(Some(Err(Unasked))),
+        }
     }
 
     /// Takes a grant back before it is used: whatever is uploaded with it is deleted.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{By, Settling, deleted};
 use crate::delivery::AssetAddress;
 use crate::ledger::{Entry, Finding, LedgerError, SettledBy, State, target};
-use crate::profiles::{StoredFile, UploadId};
+use crate::profiles::{OnReplacement, StoredFile, UploadId};
 use crate::providers::cloudinary::{AdminApi, CallError, Found, Outcome};
 
 /// How many grants are taken in hand at once, and how many where few calls are left.
@@ -167,6 +167,12 @@ fn decide(entry: &Entry, found: Vec<Found>) -> Decision {
         _ if is_over => over(entry),
         None if entry.state == State::Used => Finding::Used(None),
         None => Finding::Unused,
+        Some(Found { address, file }) if entry.bytes.is_some() && entry.is_replaced_by(&file) => {
+            if entry.terms.on_replacement == OnReplacement::Delete {
+                unwanted.push(address);
+            }
+            Finding::Replaced(file)
+        }
         Some(Found { address, file }) => match entry.terms.broken_by(&file) {
             None => Finding::Used(Some(file)),
             Some(reason) => {
@@ -192,6 +198,7 @@ impl Decision {
             Finding::Used(_) if entry.state == State::Rejected => (State::Rejected, entry.reason.clone()),
             Finding::Used(_) => (State::Used, None),
             Finding::Rejected { reason, .. } => (State::Rejected, Some(reason.clone())),
+            Finding::Replaced(_) => (State::Used, None),
             Finding::Unused => (State::Expired, None),
         };
         SweepLine {

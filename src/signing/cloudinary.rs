@@ -191,6 +191,11 @@ pub fn upload_response_signature(
     algorithm.sign(format!("public_id={public_id}&version={version}").as_bytes(), secret)
 }
 
+/// How long the provider accepts a signature after its timestamp, in seconds.
+///
+/// Source: <https://cloudinary.com/documentation/authentication_signatures>.
+pub const TIMESTAMP_WINDOW_SECONDS: i64 = 3_600;
+
 /// A download of one stored original through the `download` endpoint.
 #[derive(Clone, Debug)]
 pub struct DownloadRequest<'a> {
@@ -202,17 +207,19 @@ pub struct DownloadRequest<'a> {
     pub delivery_type: &'static str,
     /// Whether the answer asks the browser to save the file.
     pub attachment: bool,
-    /// When the link was made.
-    pub timestamp: i64,
-    /// When the link dies.
+    /// When the link expires, in Unix seconds.
     pub expires_at: i64,
 }
 
 impl DownloadRequest<'_> {
     /// The signed parameters, in the order in which they go into the query.
+    ///
+    /// A signature names no endpoint: that of a link is accepted wherever these parameters are, `upload` and `destroy`
+    /// included, for [`TIMESTAMP_WINDOW_SECONDS`] after `timestamp`. Hence the timestamp is set back, so that the
+    /// signature is stale everywhere once the link has expired.
     fn params(&self) -> Params {
         let mut params = Params::with_capacity(6);
-        params.push("timestamp", self.timestamp);
+        params.push("timestamp", self.expires_at - TIMESTAMP_WINDOW_SECONDS);
         params.push("public_id", self.public_id.to_owned());
         if !self.format.is_empty() {
             params.push("format", self.format.to_owned());

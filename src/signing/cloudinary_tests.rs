@@ -175,20 +175,19 @@ fn delivery_urls_are_signed_as_published() {
 }
 
 #[test]
-fn a_download_names_both_types_and_its_end() {
+fn a_download_is_signed_with_a_timestamp_an_hour_before_its_end() {
     let signer = Signer::new(secret("abcd"), Algorithm::Sha1, V2);
     let (params, signature) = signer.sign_download(&DownloadRequest {
         public_id: "kyc/1/passport",
         format: "jpg",
         delivery_type: "private",
         attachment: true,
-        timestamp: 1_720_000_000,
         expires_at: 1_720_000_060,
     });
     let string = string_to_sign(&params, V2);
     assert_eq!(
         string,
-        "attachment=true&expires_at=1720000060&format=jpg&public_id=kyc/1/passport&timestamp=1720000000&type=private"
+        "attachment=true&expires_at=1720000060&format=jpg&public_id=kyc/1/passport&timestamp=1719996460&type=private"
     );
     assert_eq!(signature, Algorithm::Sha1.sign(string.as_bytes(), &secret("abcd")));
 }

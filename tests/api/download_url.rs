@@ -9,7 +9,7 @@ async fn the_answer_is_what_the_contract_says() {
     let app = TestApp::spawn().await;
     let mut data = app.data("/download-url?public_id=kyc/1/passport&format=jpg").await;
     let url = text(&data["downloadUrl"].take());
-    insta::assert_snapshot!(url.replace(&app.emulator_origin, "https://api"), @"https://api/v1_1/demo/image/download?timestamp=1720000000&public_id=kyc%2F1%2Fpassport&format=jpg&type=private&expires_at=1720000060&signature=2b9c561c4267c75ed003dda4550a5cd328f991a1&api_key=123");
+    insta::assert_snapshot!(url.replace(&app.emulator_origin, "https://api"), @"https://api/v1_1/demo/image/download?timestamp=1719996460&public_id=kyc%2F1%2Fpassport&format=jpg&type=private&expires_at=1720000060&signature=f7bef7a9bcfa9e266355b56715140896358abf34&api_key=123");
     insta::assert_snapshot!(data, @r#"{"downloadUrl":null,"expiresAt":1720000060,"expiresIn":"1 min","serverTime":1720000000}"#);
 }
 
@@ -70,7 +70,7 @@ async fn an_attachment_asks_the_browser_to_save_the_file() {
 #[tokio::test]
 async fn the_life_of_a_link_is_said_in_words() {
     let app = TestApp::spawn().await;
-    for (seconds, words) in [(1, "1 sec"), (59, "59 secs"), (60, "1 min"), (90, "90 secs"), (3600, "60 mins")]
+    for (seconds, words) in [(1, "1 sec"), (59, "59 secs"), (60, "1 min"), (90, "90 secs"), (600, "10 mins")]
     {
         let data = app.data(&format!("/download-url?public_id=a&format=jpg&expires_in={seconds}")).await;
         assert_eq!(data["expiresIn"], words);
@@ -103,7 +103,7 @@ async fn every_wrong_query_is_refused_by_name() {
         "public_id=a&format=jpg&type=fetch",
         "public_id=a&format=jpg&attachment=yes",
         "public_id=a&format=jpg&expires_in=0",
-        "public_id=a&format=jpg&expires_in=3601",
+        "public_id=a&format=jpg&expires_in=601",
         "public_id=a&format=jpg&expires_in=1e3",
         &long,
     ] {
@@ -129,9 +129,9 @@ async fn every_wrong_query_is_refused_by_name() {
     public_id=a&format=jpg&resource_type=auto → 400 invalid_query: resource_type must be image, video or raw
     public_id=a&format=jpg&type=fetch → 400 invalid_query: type must be upload, private or authenticated
     public_id=a&format=jpg&attachment=yes → 400 invalid_query: attachment must be true or false
-    public_id=a&format=jpg&expires_in=0 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 3600
-    public_id=a&format=jpg&expires_in=3601 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 3600
-    public_id=a&format=jpg&expires_in=1e3 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 3600
+    public_id=a&format=jpg&expires_in=0 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 600
+    public_id=a&format=jpg&expires_in=601 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 600
+    public_id=a&format=jpg&expires_in=1e3 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 600
     public_id=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa → 400 invalid_query: public_id must have at most 255 characters, not 300
     ");
 }

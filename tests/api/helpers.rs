@@ -10,7 +10,7 @@ use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
 use countersign::config::{AuthConfig, CloudinaryAccount, LedgerConfig, UploadcareAccount};
 use countersign::connections::{self, ConnectionLimits};
-use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions};
+use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions, KeyRole};
 use countersign::ledger::Ledger;
 use countersign::profiles::Profiles;
 use countersign::state::{AppSettings, AppState};
@@ -95,7 +95,10 @@ impl TestApp {
         Self::start(|account| account, setup).await
     }
 
-    async fn start(change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount, setup: Setup) -> Self {
+    pub(crate) async fn start(
+        change: impl FnOnce(CloudinaryAccount) -> CloudinaryAccount,
+        setup: Setup,
+    ) -> Self {
         let account = CloudinaryAccount::new("demo".to_owned(), "123".to_owned(), "abcd".into());
         let emulator = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let account = change(account.at_emulator(emulator.local_addr().unwrap()));
@@ -167,6 +170,15 @@ impl TestApp {
         read_json(request.send().await.unwrap()).await
     }
 
+    /// The provider's answer to an upload of `bytes` with a signature that was given.
+    pub(crate) async fn upload_signed(&self, signed: &Value, bytes: Vec<u8>) -> Value {
+        let form = upload_form(signed).part("file", Part::bytes(bytes).file_name("a.png"));
+        let request = self.client.post(signed["uploadUrl"].as_str().unwrap()).multipart(form);
+        let (status, body) = read_json(request.send().await.unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
     /// Posts a JSON body.
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         let request = self.client.post(self.url(path)).header("content-type", "application/json");
@@ -192,10 +204,13 @@ impl TestApp {
 }
 
 fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: String) {
-    let account =
-        CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
+    let own = CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
+    let download = account.download_key.as_ref().map(|key| CloudAccount {
+        role: KeyRole::Read,
+        ..CloudAccount::new(account.cloud.clone(), key.api_key.clone(), key.api_secret.clone())
+    });
     let options = EmulatorOptions {
-        accounts: vec![account],
+        accounts: std::iter::once(own).chain(download).collect(),
         clock: Clock::frozen(NOW),
         origin,
         ..EmulatorOptions::default()

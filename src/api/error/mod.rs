@@ -168,6 +168,9 @@ pub enum ApiError {
     /// 503: the ledger cannot be reached, and without it nothing is signed that it must know of.
     #[error("the ledger cannot be reached; nothing was signed or changed")]
     LedgerUnreachable,
+    /// 503: the provider cannot be asked about an asset.
+    #[error("the provider cannot be asked about this asset now; try again")]
+    ProviderUnreachable,
     /// 503: shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -238,7 +241,7 @@ impl ApiError {
             }
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ExplainBusy | Self::ShuttingDown => {
+            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ProviderUnreachable | Self::ExplainBusy | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::At { error, .. } => error.status(),
@@ -282,6 +285,7 @@ impl ApiError {
             Self::IssuerUnreachable => "issuer_unreachable",
             Self::Internal => "internal_error",
             Self::ExplainBusy => "explain_busy",
+            Self::ProviderUnreachable => "provider_unreachable",
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }

@@ -1,5 +1,6 @@
 //! One signed upload, and how it is shown: to a person step by step, to a program as JSON.
 
+use crate::signing::cloudinary::TIMESTAMP_WINDOW_SECONDS;
 use std::io;
 
 use anstyle::{AnsiColor, Style};
@@ -13,7 +14,7 @@ use crate::cli::output::{Output, say};
 use crate::cli::profile;
 use crate::clock::UnixSeconds;
 use crate::config::CloudinaryAccount;
-use crate::profiles::{PROVIDER_WINDOW_SECONDS, UploadId, UploadRequest, UploadResourceType};
+use crate::profiles::{UploadId, UploadRequest, UploadResourceType};
 use crate::signing::cloudinary::string_to_sign;
 use crate::signing::{ParamValue, Params, Signature};
 
@@ -121,7 +122,7 @@ fn free(command: &SignCommand, now: UnixSeconds) -> Result<Permission, Usage> {
     }
     let permission = Permission {
         params,
-        expires_at: timestamp.plus(PROVIDER_WINDOW_SECONDS),
+        expires_at: timestamp.plus(TIMESTAMP_WINDOW_SECONDS),
         resource_type: command.resource_type.unwrap_or_default(),
     };
     permission.with(&command.params)

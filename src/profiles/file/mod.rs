@@ -16,7 +16,7 @@ use super::quota::QuotaText;
 use super::rule::{ParamRule, RuleText};
 use super::template::Template;
 use super::uploadcare::UploadcareText;
-use super::{Fixed, Lifetime, MERGED, Profile, UploadResourceType, UploadcareProfile};
+use super::{Fixed, Lifetime, MERGED, OnReplacement, Profile, UploadResourceType, UploadcareProfile};
 use crate::auth::Scope;
 use crate::delivery::DeliveryType;
 
@@ -71,6 +71,7 @@ struct ProfileText {
     max_bytes: Option<String>,
     quota: Option<QuotaText>,
     max_open_grants: Option<Value>,
+    on_replacement: Option<OnReplacement>,
     /// Further parameters, the same for every upload.
     #[serde(default)]
     params: Table,

@@ -48,8 +48,8 @@ impl Reading<'_> {
                 "single_use",
                 "must not be false with max_bytes or quota: what can be used twice cannot be counted",
             ),
-            None if !needs_it => return None,
-            Some(false) => return None,
+            None if !needs_it => return self.without_tracking(text),
+            Some(false) => return self.without_tracking(text),
             Some(true) | None => {
                 self.require_folder(text);
                 self.refuse_other_names(text);
@@ -86,6 +86,17 @@ impl Reading<'_> {
         }
     }
 
+    /// Keys that mean nothing without the ledger are refused.
+    fn without_tracking(&mut self, text: &ProfileText) -> Option<Tracking> {
+        if text.on_replacement.is_some() {
+            self.wrong(
+                "on_replacement",
+                "needs single_use, max_bytes or quota: only the ledger knows what was uploaded",
+            );
+        }
+        None
+    }
+
     /// The server names what is uploaded once.
     fn refuse_other_names(&mut self, text: &ProfileText) {
         const NAMING: [&str; 5] = [
@@ -111,5 +122,6 @@ fn terms(text: &ProfileText, max_bytes: Option<u64>) -> Terms {
     let mut formats = text.allowed_formats.clone();
     let converted = text.params.get("format").and_then(Value::as_str).filter(|_| !formats.is_empty());
     formats.extend(converted.map(str::to_owned));
-    Terms { max_bytes, formats, resource_types: text.resource_types.clone() }
+    let on_replacement = text.on_replacement.unwrap_or_default();
+    Terms { max_bytes, formats, resource_types: text.resource_types.clone(), on_replacement }
 }

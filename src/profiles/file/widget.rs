@@ -1,7 +1,8 @@
 //! The key `upload_widget`: widgets compose their parameters themselves, the timestamp included.
 
 use super::{ProfileText, Reading};
-use crate::profiles::{Lifetime, PROVIDER_WINDOW_SECONDS};
+use crate::profiles::Lifetime;
+use crate::signing::cloudinary::TIMESTAMP_WINDOW_SECONDS;
 
 impl Reading<'_> {
     /// Whether widgets may use the profile, which must then make no promise that their signatures cannot keep.
@@ -14,7 +15,7 @@ impl Reading<'_> {
                  a widget sends its own parameters",
             );
         }
-        if text.upload_widget && lifetime.seconds() != PROVIDER_WINDOW_SECONDS {
+        if text.upload_widget && lifetime.seconds() != TIMESTAMP_WINDOW_SECONDS {
             self.wrong(
                 "upload_widget",
                 "needs expires_in = \"60m\": a widget sends the current time as its timestamp, so that its signature is \

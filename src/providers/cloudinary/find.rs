@@ -41,6 +41,8 @@ struct Listed {
     format: Option<String>,
     bytes: u64,
     version: u64,
+    #[serde(default)]
+    etag: Option<String>,
 }
 
 /// What became of one name space of a folder.
@@ -103,10 +105,10 @@ impl AdminApi {
         let listing: Listing = self.get(&path, &query, deadline).await?;
         let found = |listed: Listed| {
             let public_id: PublicId = listed.public_id.parse().ok()?;
-            let (format, bytes, version) = (listed.format, listed.bytes, listed.version);
+            let Listed { format, bytes, version, etag, .. } = listed;
             Some(Found {
                 address: AssetAddress { resource_type, delivery_type, public_id },
-                file: StoredFile { resource_type, format, bytes, version },
+                file: StoredFile { resource_type, format, bytes, version, etag },
             })
         };
         // What was not asked for is none of our business.

@@ -5,10 +5,12 @@
 mod call;
 mod delete;
 mod find;
+mod links;
 
 pub use super::call::CallError;
 pub use delete::{BatchReport, DeleteResponse, Outcome};
 pub use find::{FolderReport, Found};
+pub use links::{Link, LinkSigner};
 
 use std::time::Duration;
 

@@ -25,6 +25,7 @@ async fn every_value_names_its_source_and_no_secret_is_shown() {
     algorithm          sha256  (CLOUDINARY_URL in .env)
     signature version  2  (default)
     upload prefix      https://api.cloudinary.com  (default)
+    download key       the account's own: links live 10 minutes at most  (default)
     listen             [::1]:8080  (HOST, --port)
     callers            everybody who reaches the address  (default)
     profiles           default  (default)

@@ -13,6 +13,7 @@ mod notifications;
 mod open_grants;
 mod outage;
 mod quotas;
+mod replacement;
 mod replicas;
 mod retention;
 mod story;
@@ -81,7 +82,7 @@ impl Database {
     }
 }
 
-const ALL: &str = "upload:once,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,upload:pair,download,delete";
+const ALL: &str = "upload:once,upload:strict,upload:small,upload:counted,upload:shared,upload:mine,upload:metered,upload:pair,download,delete";
 
 /// Ann and Bob with everything, and an administrator: the lines of a keys file.
 fn key_lines() -> String {
@@ -113,6 +114,12 @@ max_bytes = "200"
 folder = "counted/{sub}"
 max_bytes = "1KB"
 quota = { uploads = "3/day", bytes = "2500/hour" }
+
+[profiles.strict]
+folder = "strict/{sub}"
+type = "private"
+single_use = true
+on_replacement = "delete"
 
 [profiles.shared]
 folder = "shared"

@@ -17,14 +17,14 @@ on_both!(
 );
 
 /// A notification as the provider would send it.
-struct Sent {
+pub(super) struct Sent {
     body: String,
     timestamp: String,
     signature: String,
 }
 
 impl Sent {
-    fn signed(body: &Value, timestamp: i64) -> Self {
+    pub(super) fn signed(body: &Value, timestamp: i64) -> Self {
         Self::signed_with(body, timestamp, "abcd")
     }
 
@@ -37,7 +37,7 @@ impl Sent {
 }
 
 impl Service {
-    async fn tell(&self, sent: &Sent) -> (StatusCode, Value) {
+    pub(super) async fn tell(&self, sent: &Sent) -> (StatusCode, Value) {
         let request = self.app.client.post(self.app.url("/webhooks/cloudinary"));
         let request = request
             .header("content-type", "application/json")
