@@ -34,7 +34,7 @@ pub(super) struct DownloadUrlCommand {
     /// Resource type: image, video or raw
     #[arg(long, value_name = "TYPE", default_value = "image")]
     resource_type: ResourceType,
-    /// How many seconds the link lives: at most 600, or 3600 with CLOUDINARY_DOWNLOAD_URL
+    /// How many seconds the link lives: at most 600, or 3600 with a second key for downloads
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(i64).range(1..=3_600))]
     expires_in: i64,
     /// Ask the browser to save the file

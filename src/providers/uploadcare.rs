@@ -142,8 +142,8 @@ impl RestApi {
         let deadline = Instant::now() + time_limit;
         let answer = self.calls().make(deadline, || self.request(Method::DELETE, &path, b"")).await;
         match answer {
-            Ok(IgnoredAny) => Ok(()),
-            Err(CallError::Refused { status: 404, .. } | CallError::Garbled { status: 404 }) => Ok(()),
+            Ok(IgnoredAny)
+            | Err(CallError::Refused { status: 404, .. } | CallError::Garbled { status: 404 }) => Ok(()),
             Err(error) => Err(error),
         }
     }

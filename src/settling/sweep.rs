@@ -196,9 +196,8 @@ impl Decision {
     fn line(&self, entry: &Entry) -> SweepLine {
         let (state, reason) = match &self.finding {
             Finding::Used(_) if entry.state == State::Rejected => (State::Rejected, entry.reason.clone()),
-            Finding::Used(_) => (State::Used, None),
+            Finding::Used(_) | Finding::Replaced(_) => (State::Used, None),
             Finding::Rejected { reason, .. } => (State::Rejected, Some(reason.clone())),
-            Finding::Replaced(_) => (State::Used, None),
             Finding::Unused => (State::Expired, None),
         };
         SweepLine {

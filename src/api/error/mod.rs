@@ -241,9 +241,11 @@ impl ApiError {
             }
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ProviderUnreachable | Self::ExplainBusy | Self::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::IssuerUnreachable
+            | Self::LedgerUnreachable
+            | Self::ProviderUnreachable
+            | Self::ExplainBusy
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::At { error, .. } => error.status(),
         }
     }

@@ -60,9 +60,11 @@ async fn old_ledger(database: &Database) -> UploadId {
         profile: "mine".to_owned(),
         bytes: 10,
         mime_type: None,
-        uploaded_at: NOW,
+        uploaded_micros: NOW.0 * 1_000_000,
+        label: None,
+        request_id: "r".to_owned(),
     };
-    ledger.record(&file, terms, "r").await.unwrap();
+    ledger.record(&file, terms).await.unwrap();
     ledger.close().await;
     database.execute("DELETE FROM done_once").await.unwrap();
     first.unwrap()

@@ -75,7 +75,9 @@ fn file(number: u32) -> UploadedFile {
         profile: "mine".to_owned(),
         bytes: 10,
         mime_type: None,
-        uploaded_at: NOW,
+        uploaded_micros: NOW.0 * 1_000_000,
+        label: None,
+        request_id: "r".to_owned(),
     }
 }
 
@@ -84,7 +86,7 @@ async fn old_rows_go_in_small_batches_from_several_replicas_at_once(database: Da
     let profiles = Profiles::from_toml(super::PROFILES).unwrap();
     let terms = profiles.uploadcare(Some("mine")).unwrap().terms().unwrap();
     for number in 0..30 {
-        replicas[0].record(&file(number), terms, "r").await.unwrap();
+        replicas[0].record(&file(number), terms).await.unwrap();
     }
     let gone: Vec<_> = (0..20).map(|number| DeletedFile { id: file(number).id, was_there: true }).collect();
     replicas[0].files_deleted(&gone, NOW, "key:ann", "r").await.unwrap();
