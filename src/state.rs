@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, Guard};
 use secrecy::SecretString;
 
-use crate::api::{Authentication, RateLimit, SeenNotifications};
+use crate::api::{Authentication, ExplainSlots, RateLimit, SeenNotifications};
 use crate::clock::Clock;
 use crate::config::{CloudinaryAccount, SecureDelivery, UploadcareAccount};
 use crate::delivery::OurDelivery;
@@ -43,6 +43,8 @@ pub struct Shared {
     pub notification_url: Option<String>,
     /// What it told us of late.
     pub seen_notifications: SeenNotifications,
+    /// Room for signatures that are explained.
+    pub explain_slots: ExplainSlots,
     /// The Uploadcare project to sign for, if there is one.
     pub uploadcare: Option<Uploadcare>,
     /// The demo page.
@@ -143,6 +145,7 @@ impl AppState {
             ledger,
             notification_url: public_url.map(|url| format!("{url}/webhooks/cloudinary")),
             seen_notifications: SeenNotifications::default(),
+            explain_slots: ExplainSlots::default(),
             uploadcare: uploadcare.transpose()?,
             draining: AtomicBool::default(),
         })))

@@ -23,6 +23,7 @@ mod without_head;
 
 pub use authentication::{Authentication, Tokens};
 pub use error::{ApiError, Failure};
+pub use explain::ExplainSlots;
 pub use rate_limit::RateLimit;
 pub(crate) use standing::{RATELIMIT, RATELIMIT_POLICY, StandingCell};
 pub use webhooks::SeenNotifications;

@@ -82,13 +82,15 @@ impl Subject {
     }
 }
 
-/// What a caller may do with stored assets.
+/// What a caller may do beside uploading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Get a link to an original.
     Download,
     /// Delete assets.
     Delete,
+    /// Learn why a signature was refused, from the API secret.
+    Explain,
     /// Reach what is another's, and erase a person.
     Administer,
 }
@@ -98,6 +100,7 @@ impl Action {
         match self {
             Self::Download => "download",
             Self::Delete => "delete",
+            Self::Explain => "explain",
             Self::Administer => "admin",
         }
     }

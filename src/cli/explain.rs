@@ -10,7 +10,7 @@ use super::output::{Output, say};
 use super::{Answer, Usage};
 use crate::clock::Clock;
 use crate::config::{CloudinaryArgs, Problems};
-use crate::signing::explain::{Cause, Finding, Known, Unexplained, explain};
+use crate::signing::explain::{Budget, Cause, Finding, Known, MAX_INPUT_BYTES, Unexplained, explain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,10 +23,8 @@ signed or sent as JSON, as name=value lines, as a query string, an address or a 
 string that the client signed. With an account configured, mistakes are tried one after another
 with its secret until one gives the very signature that was sent, which proves the cause; without
 one, the provider's string is compared with the parameters. The secret is never shown.
+The input may have 256 KB; the search takes up to 60 parameters in 16 KB and ends after 0.5 s.
 Exit code: 0 a cause was found, 1 none.";
-
-/// The most that is read, in bytes.
-const MAX_INPUT_BYTES: u64 = 1024 * 1024;
 
 /// How to show the cause.
 #[derive(Args, Debug)]
@@ -57,7 +55,9 @@ pub(super) fn run(command: &ExplainCommand) -> anyhow::Result<Answer> {
         secret: account.as_ref().map(|account| &account.api_secret),
         now: Clock::system().now().0,
     };
-    let found = explain(&read()?, &known);
+    let text = read()?;
+    // Whoever no longer wants the answer ends the process.
+    let found = explain(&text, &known, &Budget::new(&|| false));
     let mut output = Output::stdout();
     show(&found, command.json, &mut output)?;
     output.finish()?;
@@ -70,9 +70,9 @@ fn read() -> anyhow::Result<String> {
         say("paste the provider's error and the parameters, then press Ctrl-D on a line of its own");
     }
     let mut bytes = Vec::new();
-    stdin.lock().take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_INPUT_BYTES {
-        return Err(Usage(format!("the input is longer than {MAX_INPUT_BYTES} bytes")).into());
+    stdin.lock().take(MAX_INPUT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_INPUT_BYTES {
+        return Err(Usage(format!("the input is longer than {} KB", MAX_INPUT_BYTES / 1024)).into());
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

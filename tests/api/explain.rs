@@ -43,8 +43,8 @@ async fn a_body_that_breaks_a_rule_is_refused() {
     insta::assert_snapshot!(failure(&answer), @"400 invalid_body: the body is not what this route takes: missing field `text` at line 1 column 2");
     let answer = app.post_json("/explain", &json!({ "text": "" })).await;
     insta::assert_snapshot!(failure(&answer), @"400 invalid_body: text must hold the provider's error, parameters, or both");
-    let answer = app.post_json("/explain", &json!({ "text": "x".repeat(70_000) })).await;
-    insta::assert_snapshot!(failure(&answer), @"413 body_too_large: the body is longer than 65536 bytes");
+    let answer = app.post_json("/explain", &json!({ "text": "x".repeat(270_000) })).await;
+    insta::assert_snapshot!(failure(&answer), @"413 body_too_large: the body is longer than 262144 bytes");
 }
 
 #[tokio::test]
@@ -62,15 +62,23 @@ async fn nobody_in_particular_is_answered_through_a_proxy() {
 }
 
 #[tokio::test]
-async fn a_known_caller_is_answered_from_anywhere_and_an_unknown_one_is_not() {
-    let line = format!("ann {} upload:default", hex::encode(Sha256::digest("cs_ann")));
-    let auth = AuthConfig::Required { api_keys: Some(ApiKeys::parse(&line).unwrap()), tokens: None };
-    let app = TestApp::spawn_for(auth, "[profiles.default]\nfolder = \"a\"\n").await;
-    let ask = |key: &str| {
-        let request = app.client.post(app.url("/explain")).header("x-forwarded-for", "203.0.113.9");
-        request.bearer_auth(key).json(&json!({"text":"timestamp=1720000000123"})).send()
+async fn a_caller_with_the_scope_is_answered_from_anywhere_and_no_other_is() {
+    let line = |name: &str, scope: &str| {
+        format!("{name} {} {scope}\n", hex::encode(Sha256::digest(format!("cs_{name}"))))
     };
-    let (status, body) = read_json(ask("cs_ann").await.unwrap()).await;
-    assert_eq!((status.as_u16(), &body["data"]["cause"]), (200, &json!("timestamp_in_milliseconds")));
-    assert_eq!(read_json(ask("cs_eve").await.unwrap()).await.0, 401);
+    let keys = [("ann", "explain"), ("ada", "admin"), ("bob", "upload:default,download,delete")];
+    let keys: String = keys.iter().map(|(name, scope)| line(name, scope)).collect();
+    let auth = AuthConfig::Required { api_keys: Some(ApiKeys::parse(&keys).unwrap()), tokens: None };
+    let app = TestApp::spawn_for(auth, "[profiles.default]\nfolder = \"a\"\n").await;
+    let ask = async |key: &str| {
+        let request = app.client.post(app.url("/explain")).header("x-forwarded-for", "203.0.113.9");
+        let request = request.bearer_auth(key).json(&json!({"text":"timestamp=1720000000123"}));
+        read_json(request.send().await.unwrap()).await
+    };
+    for key in ["cs_ann", "cs_ada"] {
+        let (status, body) = ask(key).await;
+        assert_eq!((status.as_u16(), &body["data"]["cause"]), (200, &json!("timestamp_in_milliseconds")));
+    }
+    insta::assert_snapshot!(failure(&ask("cs_bob").await), @"403 forbidden: this takes the scope `explain`, which the caller does not hold");
+    assert_eq!(ask("cs_eve").await.0, 401);
 }

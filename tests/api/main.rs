@@ -12,6 +12,7 @@ mod demo;
 mod download_url;
 mod edges;
 mod explain;
+mod explain_limits;
 mod ledger;
 mod logs;
 mod rate_limit;

@@ -24,6 +24,9 @@ use crate::profiles::{ProfileNotFound, Refusal};
 /// When to come again after the ledger could not be reached, in seconds.
 const LEDGER_RETRY_SECONDS: u64 = 5;
 
+/// When to come again while others' signatures are being explained, in seconds.
+const EXPLAIN_RETRY_SECONDS: u64 = 1;
+
 /// What a request can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -121,6 +124,12 @@ pub enum ApiError {
         /// What is wrong with it.
         error: Box<Self>,
     },
+    /// 500: a fault of this program's.
+    #[error("something went wrong on this server")]
+    Internal,
+    /// 503: enough signatures are being explained.
+    #[error("other signatures are being explained now; try again in {EXPLAIN_RETRY_SECONDS} s")]
+    ExplainBusy,
     /// 502: the provider failed; what was done is in the data.
     #[error("{message}")]
     ProviderFailed {
@@ -186,7 +195,8 @@ impl ApiError {
             Self::Refused(_) | Self::ConfirmationRefused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ShuttingDown => {
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ExplainBusy | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::At { error, .. } => error.status(),
@@ -223,6 +233,8 @@ impl ApiError {
             Self::LedgerUnreachable => "ledger_unreachable",
             Self::ProviderFailed { .. } => "provider_failed",
             Self::IssuerUnreachable => "issuer_unreachable",
+            Self::Internal => "internal_error",
+            Self::ExplainBusy => "explain_busy",
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }
@@ -249,6 +261,9 @@ impl ApiError {
             }
             Self::LedgerUnreachable => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(LEDGER_RETRY_SECONDS));
+            }
+            Self::ExplainBusy => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(EXPLAIN_RETRY_SECONDS));
             }
             Self::Unauthenticated | Self::CredentialRefused | Self::TokenExpired => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

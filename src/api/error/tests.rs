@@ -39,7 +39,9 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::IssuerUnreachable => 25,
         ApiError::LedgerUnreachable => 26,
         ApiError::ShuttingDown => 27,
-        ApiError::At { .. } => 28,
+        ApiError::Internal => 28,
+        ApiError::ExplainBusy => 29,
+        ApiError::At { .. } => 30,
     }
 }
 
@@ -80,6 +82,8 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::IssuerUnreachable,
         ApiError::LedgerUnreachable,
         ApiError::ShuttingDown,
+        ApiError::Internal,
+        ApiError::ExplainBusy,
         ApiError::LedgerUnreachable.at("first"),
     ]
 }
@@ -113,6 +117,7 @@ fn an_error_of_one_item_answers_all_that_the_bare_error_does() {
 fn errors_that_pass_say_when_to_come_again_and_credentials_what_is_asked_for() {
     let header = |error: ApiError, name| answer(error.at("uploads[0]")).1.get(name).cloned();
     assert_eq!(header(ApiError::LedgerUnreachable, RETRY_AFTER).unwrap(), "5");
+    assert_eq!(header(ApiError::ExplainBusy, RETRY_AFTER).unwrap(), "1");
     assert_eq!(header(ApiError::TooManyRequests { retry_after_seconds: 3 }, RETRY_AFTER).unwrap(), "3");
     assert_eq!(header(ApiError::Unauthenticated, WWW_AUTHENTICATE).unwrap(), "Bearer");
     assert_eq!(header(ApiError::GrantUsed, RETRY_AFTER), None);

@@ -5,7 +5,12 @@ use std::ops::Range;
 use super::cause::{Cause, Finding, shown};
 use super::report::{Report, is_name};
 use super::search::Search;
-use super::{Known, Unexplained, compare, search};
+use super::{Budget, Known, Unexplained, Unsearched, compare, search};
+
+/// The most parameters that a search takes in.
+pub(super) const MAX_SEARCHED_PARAMS: usize = 60;
+/// The most bytes of a string that a search takes in.
+pub(super) const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
 /// One wrong signature.
 #[derive(Debug)]
@@ -34,25 +39,46 @@ impl<'a> Case<'a> {
     }
 
     /// The cause: proven with the secret where there is one, by comparison otherwise.
-    pub(super) fn explain(&self, known: &Known<'_>) -> Result<Finding, Unexplained> {
+    pub(super) fn explain(&self, known: &Known<'_>, budget: &Budget<'_>) -> Result<Finding, Unexplained> {
         if let Some(finding) = self.not_a_hash() {
             return Ok(finding);
         }
-        let search = known.secret.map(|secret| Search::new(self, secret, known));
-        if let Some(search) = &search {
-            if search.is_right() {
-                return self.right_signature();
-            }
-            if let Some(finding) = search::find(self, search) {
-                return Ok(finding);
+        let Some(secret) = known.secret else {
+            let found = compare::difference(self).or_else(|| compare::looks(self));
+            return found.map_or_else(|| self.agreeing(false), Ok);
+        };
+        let search = Search::new(self, secret, known, budget);
+        if search.is_right() {
+            return self.right_signature();
+        }
+        match self.search(&search) {
+            Ok(Some(finding)) => Ok(finding),
+            // What merely looks wrong was tried and does not give the signature.
+            Ok(None) => compare::difference(self).map_or_else(|| self.agreeing(true), Ok),
+            Err(unsearched) => {
+                let found = compare::difference(self).or_else(|| compare::looks(self));
+                found.map(|finding| finding.noting(unsearched)).ok_or(Unexplained::NotSearched(unsearched))
             }
         }
-        let found = match &search {
-            // What merely looks wrong was tried and does not give the signature.
-            Some(_) => compare::difference(self),
-            None => compare::difference(self).or_else(|| compare::looks(self)),
-        };
-        found.map_or_else(|| self.agreeing(search.is_some()), Ok)
+    }
+
+    /// What the search finds, or why not everything was tried.
+    fn search(&self, search: &Search<'_>) -> Result<Option<Finding>, Unsearched> {
+        if self.is_too_large() {
+            return Err(Unsearched::TooLarge);
+        }
+        match search::find(self, search) {
+            Some(finding) => Ok(Some(finding)),
+            None => search.unfinished().map_or(Ok(None), Err),
+        }
+    }
+
+    /// Whether there is more on either side than a search takes in.
+    fn is_too_large(&self) -> bool {
+        let claimed = self.report.string.as_ref().map_or(0, String::len);
+        !fits(self.pairs.iter().map(|(name, value)| name.len() + value.len()))
+            || claimed > MAX_SEARCHED_BYTES
+            || !fits(self.report.signed_params().map(|(name, value)| name.len() + value.to_string().len()))
     }
 
     /// The signature is right, whatever was said about it.
@@ -124,32 +150,53 @@ impl<'a> Case<'a> {
     }
 }
 
+/// Whether parameters of these sizes are few and short enough for a search.
+pub(super) fn fits(sizes: impl IntoIterator<Item = usize>) -> bool {
+    let (count, bytes) = sizes.into_iter().fold((0, 0), |(count, bytes), size| (count + 1, bytes + size + 2));
+    count <= MAX_SEARCHED_PARAMS && bytes <= MAX_SEARCHED_BYTES + 2
+}
+
 /// A string to sign as names and values. It is sorted, so what looks like a name and is out of order belongs to the
 /// value before it, as in `notification_url=https://x?a=1&b=2`.
 pub(super) fn split(string: &str) -> Vec<(&str, &str)> {
     let mut spans: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut last_value = LooksLikeAUrl::default();
     let mut start = 0;
     for piece in string.split('&') {
         let end = start + piece.len();
         let name = piece.split_once('=').map(|(name, _)| name).filter(|name| is_name(name));
-        let belongs_to_last = |name: &str| {
-            spans
-                .last()
-                .is_some_and(|(last, value)| name <= *last && looks_like_a_url(&string[value.clone()]))
-        };
+        let belongs_to_last =
+            |name: &str| last_value.so_far() && spans.last().is_some_and(|(last, _)| name <= *last);
         match (name.filter(|name| !belongs_to_last(name)), spans.last_mut()) {
-            (Some(name), _) => spans.push((name, start + name.len() + 1..end)),
+            (Some(name), _) => {
+                spans.push((name, start + name.len() + 1..end));
+                last_value = LooksLikeAUrl::default();
+            }
             (None, Some((_, value))) => value.end = end,
             (None, None) => spans.push((piece, end..end)),
         }
+        last_value.read(piece);
         start = end + 1;
     }
     spans.into_iter().map(|(name, value)| (name, &string[value])).collect()
 }
 
-/// Only an address holds an `&` of its own, in all likelihood.
-fn looks_like_a_url(value: &str) -> bool {
-    value.contains("://") && value.contains('?')
+/// Only an address holds an `&` of its own, in all likelihood. Read piece by piece, so that no byte is read twice.
+#[derive(Debug, Default)]
+struct LooksLikeAUrl {
+    has_scheme: bool,
+    has_query: bool,
+}
+
+impl LooksLikeAUrl {
+    fn read(&mut self, piece: &str) {
+        self.has_scheme |= piece.contains("://");
+        self.has_query |= piece.contains('?');
+    }
+
+    const fn so_far(&self) -> bool {
+        self.has_scheme && self.has_query
+    }
 }
 
 /// The string to sign of these pairs, in their order.

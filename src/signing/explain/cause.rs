@@ -1,5 +1,7 @@
 //! Causes by name, and what is said about one.
 
+use std::fmt::{self, Write as _};
+
 use serde::Serialize;
 
 /// Why an upload was refused.
@@ -139,6 +141,13 @@ impl Finding {
         }
     }
 
+    /// This finding, with a remark about how it was found.
+    pub(super) fn noting(mut self, remark: impl fmt::Display) -> Self {
+        // Writing to a String cannot fail.
+        let _ = write!(self.message, "; {remark}");
+        self
+    }
+
     /// The finding as it may be shown: the secret, which may stand in what was pasted, is blanked before anything is cut.
     pub(super) fn fit_to_show(self, secret: Option<&str>) -> Self {
         let fit = |text: String| shortened(&without(text, secret.unwrap_or_default()));
@@ -174,10 +183,16 @@ fn escaped(value: &str) -> String {
     escaped.replace("\\'", "'").replace("\\\"", "\"").replace('`', "'")
 }
 
-/// Names as a sentence lists them.
+/// Names as a sentence lists them, a few of them if there are many.
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    match names.as_slice() {
+    const MOST: usize = 10;
+    let mut names = names.into_iter();
+    let mut first: Vec<_> = names.by_ref().take(MOST).map(|name| format!("`{name}`")).collect();
+    let more = names.count();
+    if more > 0 {
+        first.push(format!("{more} more"));
+    }
+    match first.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
         [front @ .., last] => format!("{} and {last}", front.join(", ")),

@@ -1,5 +1,7 @@
 //! What the client says it signed, held against what the provider received.
 
+use std::collections::{HashMap, HashSet};
+
 use super::case::{Case, split};
 use super::cause::{Cause, Finding, listed, shown};
 use super::{spelling, timing};
@@ -25,17 +27,19 @@ pub(super) fn looks(case: &Case<'_>) -> Option<Finding> {
 
 /// Why these signed parameters do not give the string of those that were sent.
 pub(super) fn between(signed: &[(&str, &str)], sent: &[(&str, &str)]) -> Option<Finding> {
-    let is_in = |pairs: &[(&str, &str)], name: &str| pairs.iter().any(|(other, _)| *other == name);
-    let unsigned: Vec<_> = sent.iter().map(|(name, _)| *name).filter(|name| !is_in(signed, name)).collect();
+    let signed_names: HashSet<_> = signed.iter().map(|(name, _)| *name).collect();
+    let unsigned: Vec<_> =
+        sent.iter().map(|(name, _)| *name).filter(|name| !signed_names.contains(name)).collect();
     if !unsigned.is_empty() {
         return Some(not_signed(&unsigned));
     }
-    let unsent: Vec<_> = signed.iter().filter(|(name, _)| !is_in(sent, name)).collect();
-    if let Some((name, value)) = unsent.first() {
+    // The first value counts where a name is there twice.
+    let received: HashMap<_, _> = sent.iter().rev().copied().collect();
+    if let Some((name, value)) = signed.iter().find(|(name, _)| !received.contains_key(name)) {
         return Some(not_sent(name, value));
     }
     signed.iter().find_map(|(name, value)| {
-        let (_, received) = sent.iter().find(|(other, _)| other == name)?;
+        let received = received.get(name)?;
         (received != value).then(|| spelling::difference(name, value, received))
     })
 }

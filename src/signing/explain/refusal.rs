@@ -129,9 +129,11 @@ pub(super) fn find(text: &str) -> Option<std::ops::Range<usize>> {
     let is_refusal = |line: &str| !matches!(Refusal::parse(line), Refusal::Other);
     let mut start = 0;
     for line in text.split_inclusive('\n') {
+        // The message alone where it stands behind a label, else the whole line.
         let message = line.rsplit_once(": ").map_or(line, |(_, message)| message);
-        if is_refusal(line) || is_refusal(message) {
-            return Some(start + line.len() - message.len()..start + line.trim_end().len());
+        if let Some(refusal) = [message, line].into_iter().find(|text| is_refusal(text)) {
+            let start = start + line.len() - refusal.len();
+            return Some(start..start + refusal.trim_end().len());
         }
         start += line.len();
     }
@@ -178,6 +180,8 @@ mod tests {
             ("Unknown API key 123", Refusal::UnknownApiKey("123")),
             ("Missing required parameter - api_key", Refusal::Missing("api_key")),
             ("x-cld-error: Upload preset not found", Refusal::Fixed(FixedText::PresetNotFound)),
+            ("Upload preset not found: ", Refusal::Fixed(FixedText::PresetNotFound)),
+            ("Upload preset not found: kyc", Refusal::Fixed(FixedText::PresetNotFound)),
             (
                 "Transformation parameter is not allowed when using unsigned upload. Only upload_preset,…",
                 Refusal::NeedsSignature("Transformation"),

@@ -9,15 +9,14 @@
 //! curl … -F folder=a …                  the fields of a cURL command
 //! ```
 
+use std::collections::HashMap;
+
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::{curl_command, refusal};
+use super::{curl_command, objects, refusal};
 use crate::signing::cloudinary::{NOT_SIGNED, SignatureVersion, write_string_to_sign};
 use crate::signing::{ParamValue, Params};
-
-/// How many places are tried for the beginning of a JSON object.
-const MOST_OBJECTS: usize = 200;
 
 /// Members of an answer that hold the parameters.
 const ENVELOPES: [&str; 5] = ["data", "payload", "params", "paramsToSign", "params_to_sign"];
@@ -40,18 +39,22 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Takes time and memory in proportion to the text, whatever is in it.
     pub(super) fn read(text: &str) -> Self {
-        let mut report = Self::default();
-        let rest = report.take_objects(text);
-        let rest = report.take_refusal(rest);
+        let mut reader = Reader::default();
+        let (objects, rest) = objects::take(text);
+        for object in objects {
+            reader.read_object(object);
+        }
+        let rest = reader.take_refusal(rest);
         if rest.contains("curl ") {
             for (name, value) in curl_command::fields(&rest) {
-                report.add(&name, value.into());
+                reader.add(&name, value.into());
             }
         } else {
-            rest.lines().map(str::trim).for_each(|line| report.read_line(line));
+            rest.lines().map(str::trim).for_each(|line| reader.read_line(line));
         }
-        report
+        Self { params: reader.params.into_iter().collect(), ..reader.report }
     }
 
     /// Whether nothing was found but, maybe, a refusal.
@@ -75,27 +78,19 @@ impl Report {
     pub(super) fn signed_params(&self) -> impl Iterator<Item = (&str, &ParamValue)> {
         self.params.iter().filter(|(name, _)| !NOT_SIGNED.contains(name))
     }
+}
 
-    /// Takes every JSON object out of the text; what is left is handed back.
-    fn take_objects(&mut self, text: &str) -> String {
-        let mut rest = String::new();
-        let mut remaining = text;
-        for _ in 0..MOST_OBJECTS {
-            let Some(start) = remaining.find('{') else { break };
-            let mut objects = serde_json::Deserializer::from_str(&remaining[start..]).into_iter();
-            if let Some(Ok(Value::Object(object))) = objects.next() {
-                rest.push_str(&remaining[..start]);
-                rest.push('\n');
-                remaining = &remaining[start + objects.byte_offset()..];
-                self.read_object(object);
-            } else {
-                rest.push_str(&remaining[..=start]);
-                remaining = &remaining[start + 1..];
-            }
-        }
-        rest + remaining
-    }
+/// A report that is still being read.
+#[derive(Debug, Default)]
+struct Reader {
+    /// All but the parameters.
+    report: Report,
+    params: Vec<(String, ParamValue)>,
+    /// Where among them the lists are, by name.
+    lists: HashMap<String, usize>,
+}
 
+impl Reader {
     fn read_object(&mut self, mut object: Map<String, Value>) {
         let message = match object.remove("error") {
             Some(Value::Object(mut error)) => error.remove("message"),
@@ -105,7 +100,7 @@ impl Report {
             }),
         };
         if let Some(Value::String(message)) = message {
-            self.refusal.get_or_insert(message);
+            self.report.refusal.get_or_insert(message);
             return;
         }
         let envelope = ENVELOPES.into_iter().find(|name| object.get(*name).is_some_and(Value::is_object));
@@ -115,7 +110,9 @@ impl Report {
         }
         for (name, value) in object {
             match value {
-                Value::String(text) if STRINGS_TO_SIGN.contains(&name.as_str()) => self.string = Some(text),
+                Value::String(text) if STRINGS_TO_SIGN.contains(&name.as_str()) => {
+                    self.report.string = Some(text);
+                }
                 value => self.add_json(&name, value),
             }
         }
@@ -134,11 +131,11 @@ impl Report {
 
     /// Takes the refusal out of the text; what is left is handed back.
     fn take_refusal(&mut self, text: String) -> String {
-        if self.refusal.is_some() {
+        if self.report.refusal.is_some() {
             return text;
         }
         let Some(found) = refusal::find(&text) else { return text };
-        self.refusal = Some(text[found.clone()].to_owned());
+        self.report.refusal = Some(text[found.clone()].to_owned());
         // The rest of the line is what the message was wrapped in.
         let before = text[..found.start].rfind('\n').map_or(0, |at| at + 1);
         let after = text[found.end..].find('\n').map_or(text.len(), |at| found.end + at);
@@ -158,7 +155,7 @@ impl Report {
         } else if unlabelled.split('&').skip(1).any(is_pair) {
             let is_body = ["signature=", "api_key="].iter().any(|name| unlabelled.contains(name));
             if !is_body {
-                self.string = Some(unlabelled.trim_matches(['\'', '"']).to_owned());
+                self.report.string = Some(unlabelled.trim_matches(['\'', '"']).to_owned());
             }
             self.read_pairs(unlabelled.trim_matches(['\'', '"']), is_body);
         } else if let Some((name, value)) =
@@ -183,21 +180,28 @@ impl Report {
     /// Adds a parameter; `name[]` and `name[0]` add to a list, the signature goes to its own place.
     fn add(&mut self, name: &str, value: ParamValue) {
         if name == "signature" {
-            self.signature = Some(value.to_string());
+            self.report.signature = Some(value.to_string());
             return;
         }
-        let Some((name, _)) = name.strip_suffix(']').and_then(|open| open.split_once('[')) else {
-            self.params.push(name.to_owned(), value);
-            return;
-        };
-        let items: Vec<_> = match self.params.get(name) {
-            Some(ParamValue::List(items)) => items.iter().cloned().chain([value]).collect(),
-            _ => vec![value],
-        };
-        let others = self.params.iter().filter(|(other, _)| *other != name);
-        let mut params: Params = others.map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        params.push(name.to_owned(), ParamValue::List(items));
-        self.params = params;
+        match name.strip_suffix(']').and_then(|open| open.split_once('[')) {
+            Some((list, _)) => self.add_item(list, value),
+            None => self.push(name, value),
+        }
+    }
+
+    fn add_item(&mut self, list: &str, value: ParamValue) {
+        let found = self.lists.get(list).and_then(|index| self.params.get_mut(*index));
+        match found {
+            Some((_, ParamValue::List(items))) => items.push(value),
+            _ => self.push(list, ParamValue::List(vec![value])),
+        }
+    }
+
+    fn push(&mut self, name: &str, value: ParamValue) {
+        if matches!(value, ParamValue::List(_)) {
+            self.lists.entry(name.to_owned()).or_insert(self.params.len());
+        }
+        self.params.push((name.to_owned(), value));
     }
 }
 

@@ -1,20 +1,16 @@
 //! The search with the secret: strings that clients sign by mistake, until one gives the signature that was sent.
 
-use std::cell::Cell;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Known;
+use super::budget::Spent;
 use super::case::{Case, join};
 use super::cause::{Cause, Finding};
-use super::sealing::{Sealing, mistakes};
+use super::sealing::{How, Sealing, mistakes};
 use super::steps::{self, STEPS};
+use super::{Budget, Known, Unsearched};
 use crate::signing::Algorithm;
-
-/// The most bytes that one search hashes, which bounds its time to about a second.
-const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
 /// One search.
 #[derive(Debug)]
@@ -27,11 +23,47 @@ pub(super) struct Search<'a> {
     known: &'a Known<'a>,
     /// The provider's string as it should have been signed: version 1, and version 2 where that is another.
     strings: Vec<String>,
-    bytes_left: Cell<u64>,
+    budget: &'a Budget<'a>,
+}
+
+/// Tries strings with one way of making a signature of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial<'a> {
+    search: &'a Search<'a>,
+    sealing: &'a Sealing<'a>,
+}
+
+impl Trial<'_> {
+    /// Whether the string that `build` makes gives the signature that was sent. Once the budget is spent nothing is
+    /// built any more, and the answer is no.
+    pub(super) fn matches<S: AsRef<str>>(&self, build: impl FnOnce() -> S) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        let string = build();
+        let string = string.as_ref();
+        self.search.budget.charge(string.len());
+        self.sealing.seal(string, self.search.algorithm) == self.search.signature
+    }
+
+    /// Whether the signature is made as it should be, and only the string may be wrong.
+    pub(super) fn is_the_right_way(&self) -> bool {
+        self.sealing.how == How::Appended && self.sealing.secret == self.search.secret
+    }
+
+    /// Whether there is no point in trying anything more.
+    pub(super) fn is_over(&self) -> bool {
+        self.search.budget.spent().is_some()
+    }
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(case: &Case<'_>, secret: &'a SecretString, known: &'a Known<'a>) -> Self {
+    pub(super) fn new(
+        case: &Case<'_>,
+        secret: &'a SecretString,
+        known: &'a Known<'a>,
+        budget: &'a Budget<'a>,
+    ) -> Self {
         let (signature, encoding) = decode(case.given);
         let escaped = case.pairs.iter().map(|(name, value)| (*name, value.replace('&', "%26")));
         let escaped: Vec<_> = escaped.collect();
@@ -45,7 +77,7 @@ impl<'a> Search<'a> {
             secret: secret.expose_secret(),
             known,
             strings,
-            bytes_left: Cell::new(MOST_BYTES),
+            budget,
         }
     }
 
@@ -54,18 +86,17 @@ impl<'a> Search<'a> {
         self.encoding.is_none() && self.gives_any(&Sealing::right(self.secret))
     }
 
-    fn gives_any(&self, sealing: &Sealing<'_>) -> bool {
-        self.strings.iter().any(|string| self.gives(sealing, string))
+    /// Why not everything was tried, if that is so.
+    pub(super) fn unfinished(&self) -> Option<Unsearched> {
+        self.budget.spent().map(|spent| match spent {
+            Spent::Limit => Unsearched::OutOfTime,
+            Spent::Cancelled => Unsearched::Cancelled,
+        })
     }
 
-    /// Whether `string`, sealed so, gives the signature that was sent.
-    fn gives(&self, sealing: &Sealing<'_>, string: &str) -> bool {
-        const OVERHEAD: u64 = 128;
-        let Some(left) = self.bytes_left.get().checked_sub(string.len() as u64 + OVERHEAD) else {
-            return false;
-        };
-        self.bytes_left.set(left);
-        sealing.seal(string, self.algorithm) == self.signature
+    fn gives_any(&self, sealing: &Sealing<'_>) -> bool {
+        let trial = Trial { search: self, sealing };
+        self.strings.iter().any(|string| trial.matches(|| string))
     }
 }
 
@@ -83,8 +114,8 @@ pub(super) fn find(case: &Case<'_>, search: &Search<'_>) -> Option<Finding> {
     if let Some((_, finding)) = mistakes.iter().find(|(sealing, _)| search.gives_any(sealing)) {
         return Some(finding.clone());
     }
-    let inside = |string: &str| search.gives(&Sealing::right(""), string);
-    if let Some(finding) = steps::secret_inside(case, search.secret, &inside) {
+    let inside = Trial { search, sealing: &Sealing::right("") };
+    if let Some(finding) = steps::secret_inside(case, search.secret, inside) {
         return Some(finding);
     }
     mistakes.iter().find_map(|(sealing, finding)| {
@@ -94,8 +125,8 @@ pub(super) fn find(case: &Case<'_>, search: &Search<'_>) -> Option<Finding> {
 
 /// The right secret in the right place over a wrong string.
 fn wrong_string(case: &Case<'_>, search: &Search<'_>, sealing: &Sealing<'_>) -> Option<Finding> {
-    let gives = |string: &str| search.gives(sealing, string);
-    STEPS.iter().find_map(|step| step(case, search.known, &gives))
+    let trial = Trial { search, sealing };
+    STEPS.iter().find_map(|step| step(case, search.known, trial))
 }
 
 fn wrong_encoding(encoding: &str) -> Finding {

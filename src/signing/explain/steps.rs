@@ -1,17 +1,16 @@
 //! Strings that clients sign by mistake, one function for each mistake, the likely ones first.
 
 use super::Known;
-use super::case::{Case, join};
+use super::case::{Case, MAX_SEARCHED_BYTES, fits, join};
 use super::cause::{Cause, Finding};
 use super::compare::{ampersand_between, between, never_signed, not_sent, not_signed, wrong_order};
+use super::search::Trial;
 use super::values::{list_repeated, other_spelling, other_timestamp};
 use crate::signing::ParamValue;
 use crate::signing::cloudinary::{SignatureVersion, write_string_to_sign};
 
-/// Whether a string gives the signature that was sent.
-pub(super) type Gives<'a> = dyn Fn(&str) -> bool + 'a;
 /// Tries the strings of one mistake.
-type Step = fn(&Case<'_>, &Known<'_>, &Gives<'_>) -> Option<Finding>;
+type Step = fn(&Case<'_>, &Known<'_>, Trial<'_>) -> Option<Finding>;
 
 /// Every mistake with the string.
 pub(super) const STEPS: [Step; 11] = [
@@ -34,28 +33,31 @@ const MOST_COMBINED: usize = 12;
 const MOST_PERMUTED: usize = 6;
 
 /// What the client says it signed: proven, the differences are the cause.
-fn claimed(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
+fn claimed(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
     if !case.has_claim {
         return None;
     }
-    if let Some(string) = case.report.string.as_deref().filter(|string| gives(string)) {
+    if let Some(string) = case.report.string.as_deref().filter(|string| trial.matches(|| *string)) {
         let signed = super::case::split(string);
         return between(&signed, &case.pairs).or_else(|| Some(wrong_order()));
     }
     let all: Vec<_> = case.report.params.iter().collect();
     let signable: Vec<_> = case.report.signed_params().collect();
-    for params in [signable, all] {
+    let size = |(name, value): &(&str, &ParamValue)| name.len() + value.to_string().len();
+    for params in [signable, all].into_iter().filter(|params| fits(params.iter().map(size))) {
         let is_signed = [SignatureVersion::V1, SignatureVersion::V2].into_iter().any(|version| {
-            let mut string = String::new();
-            write_string_to_sign(&mut string, params.iter().copied(), version);
-            gives(&string)
+            trial.matches(|| {
+                let mut string = String::new();
+                write_string_to_sign(&mut string, params.iter().copied(), version);
+                string
+            })
         });
         if is_signed {
             return difference_of(&params, case);
         }
         let texts: Vec<_> = params.iter().map(|(name, value)| (*name, value.to_string())).collect();
         let pairs: Vec<_> = texts.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        if gives(&join(pairs.iter().copied())) {
+        if trial.matches(|| join(pairs.iter().copied())) {
             return between(&pairs, &case.pairs).or_else(|| Some(wrong_order()));
         }
     }
@@ -69,7 +71,7 @@ fn difference_of(params: &[(&str, &ParamValue)], case: &Case<'_>) -> Option<Find
 }
 
 /// Parameters that were sent and not signed.
-fn left_out(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
+fn left_out(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
     let count = case.pairs.len();
     let left: Vec<u64> = if count <= MOST_COMBINED {
         let mut combinations: Vec<u64> = (1..1 << count).collect();
@@ -83,7 +85,7 @@ fn left_out(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Fi
     left.into_iter().find_map(|left| {
         let is_left = |index: usize| index < 64 && left & (1 << index) != 0;
         let kept = case.pairs.iter().enumerate().filter(|(index, _)| !is_left(*index)).map(|(_, pair)| *pair);
-        gives(&join(kept)).then(|| {
+        trial.matches(|| join(kept)).then(|| {
             let names = case.pairs.iter().enumerate().filter(|(index, _)| is_left(*index));
             not_signed(&names.map(|(_, (name, _))| *name).collect::<Vec<_>>())
         })
@@ -91,21 +93,23 @@ fn left_out(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Fi
 }
 
 /// Parameters that are never signed, signed.
-fn never_signed_added(case: &Case<'_>, known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
+fn never_signed_added(case: &Case<'_>, known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
     let claimed = |name: &str| case.report.params.get(name).map(ToString::to_string);
     let mut candidates: Vec<(&str, String)> =
         ["auto", "image", "raw", "video"].map(|word| ("resource_type", word.to_owned())).into();
     candidates.extend(known.cloud.map(|cloud| ("cloud_name", cloud.to_owned())));
     candidates.extend(known.api_key.map(|key| ("api_key", key.to_owned())));
     for name in ["cloud_name", "api_key", "file", "resource_type"] {
-        candidates.extend(claimed(name).map(|value| (name, value)));
+        let value = claimed(name).filter(|value| value.len() <= MAX_SEARCHED_BYTES);
+        candidates.extend(value.map(|value| (name, value)));
     }
     candidates.push(("file", "[object File]".to_owned()));
     for (index, (name, value)) in candidates.iter().enumerate() {
-        let alone = with(case, &[(name, value)]);
-        let beside = candidates[..index].iter().filter(|(other, _)| other != name);
-        let pairs = beside.map(|(other, text)| with(case, &[(name, value), (other, text)]));
-        if std::iter::once(alone).chain(pairs).any(|string| gives(&string)) {
+        let is_alone = trial.matches(|| with(case, &[(name, value)]));
+        let mut beside = candidates[..index].iter().filter(|(other, _)| other != name);
+        if is_alone
+            || beside.any(|(other, text)| trial.matches(|| with(case, &[(name, value), (other, text)])))
+        {
             return Some(never_signed(name));
         }
     }
@@ -121,26 +125,30 @@ fn with(case: &Case<'_>, further: &[(&str, &str)]) -> String {
 }
 
 /// Not sorted, or sorted in another way.
-fn other_order(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
+fn other_order(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
     let mut pairs = case.pairs.clone();
     let mut found = false;
     if pairs.len() <= MOST_PERMUTED {
         permutations(&mut pairs, 0, &mut |pairs| {
-            found = found || gives(&join(pairs.iter().copied()));
+            found = found || trial.matches(|| join(pairs.iter().copied()));
         });
     } else {
         pairs.reverse();
-        found = gives(&join(pairs.iter().copied()));
+        found = trial.matches(|| join(pairs));
         for from in 0..case.pairs.len() {
             for to in [0, case.pairs.len() - 1] {
-                let mut pairs = case.pairs.clone();
-                let moved = pairs.remove(from);
-                pairs.insert(to, moved);
-                found = found || gives(&join(pairs));
+                found = found || trial.matches(|| join(moved(&case.pairs, from, to)));
             }
         }
     }
     found.then(wrong_order)
+}
+
+fn moved<T: Copy>(items: &[T], from: usize, to: usize) -> Vec<T> {
+    let mut items = items.to_vec();
+    let item = items.remove(from);
+    items.insert(to, item);
+    items
 }
 
 fn permutations<T>(items: &mut [T], from: usize, visit: &mut dyn FnMut(&[T])) {
@@ -155,12 +163,17 @@ fn permutations<T>(items: &mut [T], from: usize, visit: &mut dyn FnMut(&[T])) {
 }
 
 /// Joined with something else than `&`, or with something around it.
-fn other_separator(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
-    let pairs: Vec<_> = case.pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let joined = ["", ",", ";", "|", " ", "\n", "&&", ", "].iter().map(|separator| pairs.join(separator));
-    let wrapped = [("?", ""), ("&", ""), ("'", "'"), ("\"", "\"")];
-    let wrapped = wrapped.iter().map(|(before, after)| format!("{before}{}{after}", case.string));
-    joined.chain(wrapped).any(|string| string != case.string && gives(&string)).then(|| {
+fn other_separator(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
+    const SEPARATORS: [&str; 8] = ["", ",", ";", "|", " ", "\n", "&&", ", "];
+    const WRAPPERS: [(&str, &str); 4] = [("?", ""), ("&", ""), ("'", "'"), ("\"", "\"")];
+    let joined = |separator: &str| {
+        let pairs = case.pairs.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join(separator)
+    };
+    let is_joined = SEPARATORS.iter().any(|separator| trial.matches(|| joined(separator)));
+    let is_wrapped =
+        || WRAPPERS.iter().any(|(before, after)| trial.matches(|| format!("{before}{}{after}", case.string)));
+    (is_joined || is_wrapped()).then(|| {
         Finding::new(
             Cause::WrongSeparator,
             "the parameters were joined with something else than a single `&`, or something stands before or after them",
@@ -170,7 +183,7 @@ fn other_separator(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Op
 }
 
 /// Parameters that were signed and not sent, of those that clients are known to sign so.
-fn added(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
+fn added(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
     const NAMES: [&str; 22] = [
         "allowed_formats",
         "asset_folder",
@@ -221,24 +234,24 @@ fn added(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Findi
     let is_new = |name: &str| case.pairs.iter().all(|(other, _)| *other != name);
     let mut candidates = claimed.chain(empty).chain(FULL).filter(|(name, _)| is_new(name));
     candidates
-        .find(|(name, value)| gives(&with(case, &[(name, value)])))
+        .find(|(name, value)| trial.matches(|| with(case, &[(name, value)])))
         .map(|(name, value)| not_sent(name, value))
 }
 
 /// The parameters as JSON.
-fn as_json(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
+fn as_json(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     let member = |(name, value): &(&str, &str)| {
         let is_number = *name == "timestamp" && value.bytes().all(|byte| byte.is_ascii_digit());
         let value = if is_number { (*value).to_owned() } else { text(value) };
         (text(name), value)
     };
-    let members: Vec<_> = case.pairs.iter().map(member).collect();
     let object = |separator: &str, colon: &str| {
-        let members = members.iter().map(|(name, value)| format!("{name}{colon}{value}"));
+        let members = case.pairs.iter().map(member).map(|(name, value)| format!("{name}{colon}{value}"));
         format!("{{{}}}", members.collect::<Vec<_>>().join(separator))
     };
-    [object(",", ":"), object(", ", ": ")].iter().any(|string| gives(string)).then(|| {
+    let shapes = [(",", ":"), (", ", ": ")];
+    shapes.iter().any(|(separator, colon)| trial.matches(|| object(separator, colon))).then(|| {
         Finding::new(
             Cause::JsonSigned,
             "the parameters were signed as a JSON object",
@@ -248,27 +261,27 @@ fn as_json(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Fin
 }
 
 /// The `&` between parameters escaped like one inside a value.
-fn escaped_between(case: &Case<'_>, _known: &Known<'_>, gives: &Gives<'_>) -> Option<Finding> {
-    let spellings = ["%26", "&amp;", "%2526"].map(|ampersand| case.string.replace('&', ampersand));
-    spellings.iter().any(|string| string != case.string && gives(string)).then(ampersand_between)
+fn escaped_between(case: &Case<'_>, _known: &Known<'_>, trial: Trial<'_>) -> Option<Finding> {
+    let mut spellings = ["%26", "&amp;", "%2526"].into_iter();
+    let is_signed = spellings.any(|ampersand| trial.matches(|| case.string.replace('&', ampersand)));
+    is_signed.then(ampersand_between)
 }
 
 /// The secret in the middle: sorted in as a parameter, or directly behind another one than the last.
-pub(super) fn secret_inside(case: &Case<'_>, secret: &str, gives: &Gives<'_>) -> Option<Finding> {
-    let mut strings = vec![with(case, &[("api_secret", secret)]), with(case, &[("secret", secret)])];
-    for at in 0..case.pairs.len() {
-        let front = join(case.pairs[..=at].iter().copied());
-        let back = join(case.pairs[at + 1..].iter().copied());
-        strings.push(format!("{front}{secret}&{back}"));
-        strings.push(format!("{front}{secret}{back}"));
-        // The timestamp is often written down last, whatever comes after it by name.
-        let mut last_moved = case.pairs.clone();
-        let moved = last_moved.remove(at);
-        last_moved.insert(0, moved);
-        let (first, rest) = last_moved.split_at(1);
-        strings.push(format!("{}{secret}&{}", join(first.iter().copied()), join(rest.iter().copied())));
-    }
-    strings.iter().any(|string| gives(string)).then(|| {
+pub(super) fn secret_inside(case: &Case<'_>, secret: &str, trial: Trial<'_>) -> Option<Finding> {
+    let behind = |pairs: &[(&str, &str)], at: usize, separator: &str| {
+        let (front, back) = pairs.split_at(at + 1);
+        format!("{}{secret}{separator}{}", join(front.iter().copied()), join(back.iter().copied()))
+    };
+    let is_a_parameter =
+        ["api_secret", "secret"].iter().any(|name| trial.matches(|| with(case, &[(name, secret)])));
+    let is_behind = |at: usize| {
+        trial.matches(|| behind(&case.pairs, at, "&"))
+            || trial.matches(|| behind(&case.pairs, at, ""))
+            // The timestamp is often written down last, whatever comes after it by name.
+            || trial.matches(|| behind(&moved(&case.pairs, at, 0), 0, "&"))
+    };
+    (is_a_parameter || (0..case.pairs.len()).any(is_behind)).then(|| {
         Finding::new(
             Cause::SecretMisplaced,
             "the secret stands among the parameters instead of after all of them",

@@ -1,7 +1,14 @@
 //! Mistakes as clients make them: signed wrong on purpose, refused as the provider would, explained.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::signing::Algorithm;
+
+/// The same with all the time in the world.
+fn explain(text: &str, known: &Known<'_>) -> Result<Finding, Unexplained> {
+    super::explain(text, known, &Budget::until(Instant::now() + Duration::from_hours(1), &|| false))
+}
 
 const SECRET: &str = "s3cr3t-Abcdef0123456789";
 const NOW: i64 = 1_720_000_000;
@@ -189,6 +196,128 @@ fn a_long_value_is_cut_and_no_part_of_a_long_secret_is_left() {
     assert_eq!(finding.message, "`folder` was signed as `…` and sent as `a`");
     let finding = explain(&format!("{refusal}\nfolder={}\ntimestamp=1", "x".repeat(99)), &known).unwrap();
     assert_eq!(finding.message, format!("`folder` was signed as `{}…` and sent as `a`", "x".repeat(60)));
+}
+
+/// `count` parameters of which the last is the time, and what the client says it signed of them: all but that.
+fn with_many_params(count: usize) -> (String, String) {
+    let others: Vec<_> = (1..count).map(|number| format!("p{number:03}=1")).collect();
+    (format!("{}&timestamp={NOW}", others.join("&")), others.join("\n"))
+}
+
+#[test]
+fn what_is_too_large_for_a_search_is_compared_and_says_so() {
+    let signature = "ab".repeat(20);
+    let (sent, claim) = with_many_params(60);
+    assert_eq!(refused(&sign(&sent.replace("p001=1&", "")), &sent, "", true), Ok(Cause::ParameterNotSigned));
+    assert_eq!(refused(&signature, &sent, &claim, true), Ok(Cause::ParameterNotSigned));
+
+    let (sent, claim) = with_many_params(61);
+    let nothing = Err(Unexplained::NotSearched(Unsearched::TooLarge));
+    assert_eq!(refused(&sign(&sent.replace("p001=1&", "")), &sent, "", true), nothing);
+    assert_eq!(refused(&signature, &sent, &claim, true), Ok(Cause::ParameterNotSigned));
+    // The right signature is known without a search.
+    assert_eq!(refused(&sign(&sent), &sent, "", true), Ok(Cause::AlgorithmLocked));
+
+    let long = format!("context=k={}&timestamp=1", "x".repeat(16 * 1024));
+    assert_eq!(refused(&signature, &long, "", true), nothing);
+    let secret = SecretString::from(SECRET);
+    let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+    let text = format!("Invalid Signature {signature}. String to sign - '{long}'.\ntimestamp=1");
+    assert_eq!(
+        explain(&text, &known).unwrap().message,
+        "`context` was sent but not signed; the search with the API secret takes at most 60 parameters and 16 KB, and there is more here"
+    );
+}
+
+#[test]
+fn a_search_that_may_not_go_on_does_not_say_that_it_tried_everything() {
+    let secret = SecretString::from(SECRET);
+    let known = Known { cloud: None, api_key: None, secret: Some(&secret), now: NOW };
+    let text = format!("Invalid Signature {}. String to sign - 'folder=a&timestamp=1'.", "ab".repeat(20));
+    let now = Instant::now();
+    let late = super::explain(&text, &known, &Budget::until(now, &|| false));
+    assert_eq!(late, Err(Unexplained::NotSearched(Unsearched::OutOfTime)));
+    let left = super::explain(&text, &known, &Budget::until(now + Duration::from_hours(1), &|| true));
+    assert_eq!(left, Err(Unexplained::NotSearched(Unsearched::Cancelled)));
+    let compared = super::explain(&format!("{text}\ntimestamp=1"), &known, &Budget::until(now, &|| false));
+    let message = compared.unwrap().message;
+    assert!(
+        message.starts_with("`folder` was sent but not signed; the search") && message.contains("0.5 s"),
+        "{message}"
+    );
+}
+
+/// What pasted texts are made of, and what ends where a slice might begin.
+const PIECES: &[&str] = &[
+    "Invalid Signature ",
+    ". String to sign - '",
+    "'.",
+    "Stale request - reported time is ",
+    "Unknown API key ",
+    "Missing required parameter",
+    "upload preset not found",
+    "Invalid value ",
+    " for parameter ",
+    " file format ",
+    " not allowed",
+    "0123456789abcdef0123456789abcdef01234567",
+    "curl -F ",
+    "--data ",
+    "https://a/b?",
+    "://",
+    "{\"error\":{\"message\":\"",
+    "{\"data\":{\"payload\":{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    "`",
+    "\\",
+    "folder=a",
+    "tags[]=b",
+    "tags[0]=c,d",
+    "timestamp=",
+    "timestamp: ",
+    "expires_at=",
+    "-9223372036854775808",
+    "9223372036854775807",
+    "1720000000123",
+    "signature=",
+    "api_key=1",
+    "string to sign: ",
+    "&",
+    "=",
+    "?",
+    "%",
+    "%26",
+    "+",
+    ",",
+    ": ",
+    " ",
+    "\u{a0}",
+    "\u{2028}",
+    "\r\n",
+    "\n",
+    "é",
+    "😀",
+];
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..24),
+        noise in "\\PC{0,12}",
+        at in 0..24_usize,
+        has_secret: bool,
+    ) {
+        let mut text: Vec<&str> = pieces;
+        text.insert(at.min(text.len()), &noise);
+        let secret = SecretString::from(SECRET);
+        let known = Known { cloud: Some("demo"), api_key: Some("1"), secret: has_secret.then_some(&secret), now: NOW };
+        let soon = Instant::now() + Duration::from_millis(3);
+        let _ = super::explain(&text.concat(), &known, &Budget::until(soon, &|| false));
+    }
 }
 
 proptest::proptest! {

@@ -40,7 +40,7 @@ pub(super) fn stale(reported: &str, now: i64) -> Finding {
 
 /// Why a signature of `moment` is no longer accepted at `now`; `None` while it is.
 fn age(moment: i64, now: i64) -> Option<Finding> {
-    let behind = now - moment;
+    let behind = now.saturating_sub(moment);
     if behind <= WINDOW {
         return None;
     }
@@ -122,7 +122,7 @@ pub(super) fn too_old(report: &Report, now: i64) -> Option<Finding> {
     match number("expires_at") {
         Some(end) if end <= now => Some(Finding::new(
             Cause::TimestampExpired,
-            format!("the link expired {} minutes ago", (now - end) / 60),
+            format!("the link expired {} minutes ago", now.saturating_sub(end) / 60),
             "make a new link; they are meant to be used at once",
         )),
         Some(_) => None,

@@ -37,7 +37,7 @@ async fn refusal_of(app: &TestApp, resource_type: &str, form: Form) -> String {
 
 /// What `explain --json` answers; the exit code must agree, and the secret must not come out.
 async fn explained(account: &str, input: &str) -> Value {
-    let ran = run(account, &["explain", "--json"], input).await;
+    let ran = searched(account, &["explain", "--json"], input).await;
     let found: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
     let is_found = found["cause"].is_string();
     assert_eq!(ran.code, Some(i32::from(!is_found)), "{ran:?}");
@@ -47,6 +47,19 @@ async fn explained(account: &str, input: &str) -> Value {
         assert!(sentences.iter().all(|text| text.len() > 15 && !text.ends_with('.')), "{found}");
     }
     found
+}
+
+/// Runs the command until it has tried everything: on a machine with much else to do its time may be up before.
+async fn searched(account: &str, arguments: &[&str], input: &str) -> super::Ran {
+    const MOST_RUNS: usize = 20;
+    let mut ran = run(account, arguments, input).await;
+    for _ in 1..MOST_RUNS {
+        if !ran.stdout.contains("ended after 0.5 s") {
+            break;
+        }
+        ran = run(account, arguments, input).await;
+    }
+    ran
 }
 
 /// A cause, what was hashed (secret included), and what was sent.
@@ -322,6 +335,6 @@ async fn a_right_request_is_found_right() {
     let printed = run("cloudinary://123:abcd@demo", &curl, "").await.stdout;
     let ran = run("cloudinary://123:abcd@demo", &["explain"], &printed).await;
     assert!(ran.stdout.contains("nothing is wrong"), "{ran:?}");
-    let ran = run("cloudinary://123:other@demo", &["explain", "--json"], &printed).await;
+    let ran = searched("cloudinary://123:other@demo", &["explain", "--json"], &printed).await;
     assert!(ran.stdout.contains("\"wrong_secret\""), "{ran:?}");
 }
