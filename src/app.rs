@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::api::{self, RATELIMIT, RATELIMIT_POLICY};
 use crate::connections::{self, ConnectionLimits};
 use crate::demo;
+use crate::host::HostCheck;
 use crate::outermost::{Outermost, X_REQUEST_ID};
 use crate::state::AppState;
 
@@ -27,9 +29,11 @@ pub fn service(
     cors_allowed_origins: Vec<HeaderValue>,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {
+    let rules = state.host_rules(&cors_allowed_origins).map(Arc::new);
     let router = Router::new().merge(demo::routes()).merge(api::routes()).with_state(state);
     let layers = ServiceBuilder::new()
         .layer_fn(Outermost::new)
+        .layer_fn(|inner| HostCheck::new(inner, rules.clone()))
         .option_layer(cors(cors_allowed_origins))
         .layer(CatchPanicLayer::custom(|_cause| StatusCode::INTERNAL_SERVER_ERROR.into_response()));
     layers.service(router)

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod cli;
 pub mod connections;
+pub mod host;
 pub mod outermost;
 pub mod state;
 pub mod telemetry;

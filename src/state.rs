@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
+use axum::http::HeaderValue;
 use secrecy::SecretString;
 
 use crate::api::{Authentication, ExplainSlots, RateLimit, SeenNotifications};
@@ -13,6 +14,7 @@ use crate::config::{CloudinaryAccount, SecureDelivery, UploadcareAccount};
 use crate::delivery::OurDelivery;
 use crate::delivery::uploadcare::OurCdn;
 use crate::demo::{DemoPage, UploadcarePage};
+use crate::host::HostRules;
 use crate::ledger::Ledger;
 use crate::profiles::Profiles;
 use crate::providers::NoClient;
@@ -49,6 +51,8 @@ pub struct Shared {
     pub uploadcare: Option<Uploadcare>,
     /// The demo page.
     pub demo: DemoPage,
+    allowed_hosts: Vec<String>,
+    public_url: Option<String>,
     draining: AtomicBool,
 }
 
@@ -71,6 +75,8 @@ pub struct AppSettings {
     pub ledger: Ledger,
     /// Where the provider reaches this server, without a slash at the end.
     pub public_url: Option<String>,
+    /// Further host names of this server.
+    pub allowed_hosts: Vec<String>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -123,6 +129,7 @@ impl AppState {
             profiles,
             ledger,
             public_url,
+            allowed_hosts,
             clock,
         } = settings;
         let cloudinary = Cloudinary {
@@ -143,7 +150,9 @@ impl AppState {
             profiles: ArcSwap::from_pointee(profiles),
             cloudinary,
             ledger,
-            notification_url: public_url.map(|url| format!("{url}/webhooks/cloudinary")),
+            notification_url: public_url.as_ref().map(|url| format!("{url}/webhooks/cloudinary")),
+            public_url,
+            allowed_hosts,
             seen_notifications: SeenNotifications::default(),
             explain_slots: ExplainSlots::default(),
             uploadcare: uploadcare.transpose()?,
@@ -170,6 +179,12 @@ impl Shared {
     /// Puts `profiles` in the place of those before, for all clones and at once.
     pub fn replace_profiles(&self, profiles: Profiles) {
         self.profiles.store(Arc::new(profiles));
+    }
+
+    /// Whom to hear; `None` for everybody, because callers are authenticated.
+    pub fn host_rules(&self, allowed_origins: &[HeaderValue]) -> Option<HostRules> {
+        let rules = || HostRules::new(&self.allowed_hosts, self.public_url.as_deref(), allowed_origins);
+        matches!(self.authentication, Authentication::Off).then(rules)
     }
 
     /// What settles grants.

@@ -48,6 +48,7 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
         ledger: Ledger::new(&config.ledger)?,
         // The emulator on this machine reaches us where everybody does.
         public_url: config.public_url.or_else(|| beside.is_some().then(|| format!("http://{address}"))),
+        allowed_hosts: config.allowed_hosts,
         clock: Clock::system(),
     })?;
     if signs_for_uploadcare {
@@ -56,9 +57,13 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     tokio::spawn(reload::at_each(hangups, config.profiles, state.clone()));
     tokio::spawn(sweep::keep_sweeping(state.clone(), config.sweep_every));
     let ledger = state.ledger.clone();
+    let names = match state.authentication {
+        Authentication::Off => "; other host names than localhost need ALLOWED_HOSTS",
+        Authentication::Required { .. } => "",
+    };
     tracing::info!(
         cloud = state.cloudinary.cloud,
-        "countersign listens on http://{address} (demo page: /unsigned)"
+        "countersign listens on http://{address} (demo page: /unsigned{names})"
     );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;
     ledger.close().await;

@@ -9,6 +9,7 @@ use clap::Args;
 use super::{AuthConfig, NotA, Problems, ProfilesArgs, parse_host, parse_port, present};
 
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::doc_markdown, reason = "docs become help")]
 pub(super) struct ListenArgs {
     /// Address to listen on; anything but loopback needs authentication, or AUTH=none [default: 127.0.0.1]
     #[arg(long, env = "HOST", value_name = "ADDRESS")]
@@ -24,6 +25,10 @@ pub(super) struct ListenArgs {
     /// How often one caller may sign, link and delete, or off [default: 300/min burst 100]
     #[arg(long, env = "RATE_LIMIT", value_name = "LIMIT")]
     rate_limit: Option<String>,
+    /// Further host names of this server, comma-separated; without authentication only these, localhost, IP addresses
+    /// and the host of PUBLIC_URL are answered [default: none]
+    #[arg(long, env = "ALLOWED_HOSTS", value_name = "NAMES")]
+    allowed_hosts: Option<String>,
     /// Origins whose pages may call, exactly as browsers send them, comma-separated [default: none]
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     cors_allowed_origins: Option<String>,
@@ -64,13 +69,35 @@ impl ListenArgs {
     }
 
     pub(super) fn check_origins(&self, problems: &mut Problems) -> Vec<HeaderValue> {
-        let list = present(self.cors_allowed_origins.as_deref()).unwrap_or_default();
-        list.split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty())
-            .filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin)))
-            .collect()
+        let origins = listed(self.cors_allowed_origins.as_deref());
+        origins.filter_map(|origin| problems.take("CORS_ALLOWED_ORIGINS", parse_origin(origin))).collect()
     }
+
+    pub(super) fn check_hosts(&self, problems: &mut Problems) -> Vec<String> {
+        let names = listed(self.allowed_hosts.as_deref());
+        names.filter_map(|name| problems.take("ALLOWED_HOSTS", parse_host_name(name))).collect()
+    }
+}
+
+/// The items of a list that is separated by commas.
+fn listed(text: Option<&str>) -> impl Iterator<Item = &str> {
+    present(text).unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// A host name as it stands in requests, in lower case.
+fn parse_host_name(text: &str) -> Result<String, NotA> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if name.len() <= 253 && name.split('.').all(is_label) {
+        return Ok(name);
+    }
+    Err(NotA {
+        found: text.to_owned(),
+        expected: "a host name such as sign.example.com (no scheme, no port, no wildcard; international names as xn--…)",
+    })
 }
 
 fn parse_hops(text: Option<&str>) -> Result<usize, NotA> {

@@ -86,6 +86,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Origins whose pages may call.
     pub cors_allowed_origins: Vec<HeaderValue>,
+    /// Further host names of this server.
+    pub allowed_hosts: Vec<String>,
     /// How often one caller may call; `None` is as often as they like.
     pub rate_limit: Option<RateLimitConfig>,
     /// How callers are authenticated.
@@ -133,6 +135,7 @@ impl ServeArgs {
         let auth = self.auth.check(&mut problems);
         let listen = self.listen.check(&auth, &mut problems);
         let cors_allowed_origins = self.listen.check_origins(&mut problems);
+        let allowed_hosts = self.listen.check_hosts(&mut problems);
         let rate_limit = self.listen.check_rate_limit(&mut problems);
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
@@ -157,6 +160,7 @@ impl ServeArgs {
             auth,
             rate_limit,
             cors_allowed_origins,
+            allowed_hosts,
             cloudinary,
             uploadcare,
             profiles,

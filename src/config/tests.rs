@@ -53,6 +53,28 @@ fn all_problems_are_reported_at_once() {
 }
 
 #[test]
+fn further_host_names_are_names_and_nothing_else() {
+    let config = check("--emulator --allowed-hosts Box.Example,,web_1,xn--bcher-kva.example.,").unwrap();
+    assert_eq!(config.allowed_hosts, ["box.example", "web_1", "xn--bcher-kva.example"]);
+    for bad in [
+        "a.example:3000",
+        "*.example",
+        "https://a.example",
+        "a.example/",
+        "[::1]",
+        "a..b",
+        "bücher.example",
+        "a,.",
+    ] {
+        let refusal = check(&format!("--emulator --allowed-hosts {bad}")).map(|_| ()).unwrap_err();
+        assert!(
+            refusal.contains("ALLOWED_HOSTS: ") && refusal.contains("is not a host name"),
+            "{bad}: {refusal}"
+        );
+    }
+}
+
+#[test]
 fn a_public_address_needs_authentication_or_a_plain_word() {
     insta::assert_snapshot!(check("--emulator --host 0.0.0.0").unwrap_err(), @"
     the configuration has a problem:

@@ -137,7 +137,7 @@ async fn a_head_that_dribbles_is_cut_off() {
 #[tokio::test]
 async fn a_body_that_dribbles_is_answered_408() {
     let app = TestApp::spawn().await;
-    let head = "DELETE /delete-files HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n\
+    let head = "DELETE /delete-files HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
                 content-length: 1000\r\n\r\n";
     let (answer, took) = dribble(&app, head, &[b' '; 60]).await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("body_timeout"), "{answer}");
@@ -169,7 +169,7 @@ async fn sigterm_finishes_what_is_under_way_and_takes_nothing_new() {
     let body =
         r#"{"urls":[{"type":"image","url":"https://res.cloudinary.com/emulator/image/upload/a.jpg"}]}"#;
     let head = format!(
-        "DELETE /delete-files HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "DELETE /delete-files HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();

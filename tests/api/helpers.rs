@@ -116,6 +116,7 @@ impl TestApp {
             profiles: setup.profiles,
             ledger: Ledger::new(&ledger).unwrap(),
             public_url: setup.is_notified.then(|| format!("http://{address}")),
+            allowed_hosts: Vec::new(),
             clock: clock.clone(),
         })
         .unwrap();

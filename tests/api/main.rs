@@ -13,6 +13,7 @@ mod download_url;
 mod edges;
 mod explain;
 mod explain_limits;
+mod hosts;
 mod ledger;
 mod logs;
 mod rate_limit;

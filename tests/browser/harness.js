@@ -25,6 +25,8 @@ const UPLOADCARE_BUNDLE_DIR = fileURLToPath(new URL('./node_modules/@uploadcare/
 const CHROMIUM_ARGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
+  // Names of other people's pages, which lead to this machine; what the browser itself has against that is switched off.
+  '--host-resolver-rules=MAP *.test 127.0.0.1', '--disable-features=LocalNetworkAccessChecks',
 ];
 
 /** @typedef {import('../support/server.js').Server} Server */

@@ -102,6 +102,16 @@ pub enum ApiError {
     /// 403: nobody in particular, from elsewhere.
     #[error("this route answers callers who are authenticated, or on the server's own machine")]
     InsidersOnly,
+    /// 403: a page of another origin, while callers are not authenticated.
+    #[error(
+        "pages of this origin may not call this server: add the origin to CORS_ALLOWED_ORIGINS, or set PUBLIC_URL if it is this server's own behind a proxy"
+    )]
+    OriginNotAllowed,
+    /// 421: a host name that is not known to be this server's, while callers are not authenticated.
+    #[error(
+        "this server does not answer to the host name of the request: add it to ALLOWED_HOSTS, or use localhost or an IP address"
+    )]
+    HostNotAllowed,
     /// 429: too many requests of one caller.
     #[error("too many requests; try again in {retry_after_seconds} s")]
     TooManyRequests {
@@ -180,7 +190,8 @@ impl ApiError {
             | Self::CredentialRefused
             | Self::TokenExpired
             | Self::NotificationRefused(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::InsidersOnly => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::InsidersOnly | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
             Self::ProfileNotFound(_)
             | Self::AssetNotFound
             | Self::UploadNotFound
@@ -228,6 +239,8 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Refused(refusal) if refusal.concerns_the_caller() => "forbidden",
             Self::Refused(_) => "refused_by_profile",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::HostNotAllowed => "host_not_allowed",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::LedgerUnreachable => "ledger_unreachable",

@@ -41,7 +41,9 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::ShuttingDown => 27,
         ApiError::Internal => 28,
         ApiError::ExplainBusy => 29,
-        ApiError::At { .. } => 30,
+        ApiError::OriginNotAllowed => 30,
+        ApiError::HostNotAllowed => 31,
+        ApiError::At { .. } => 32,
     }
 }
 
@@ -84,6 +86,8 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::ShuttingDown,
         ApiError::Internal,
         ApiError::ExplainBusy,
+        ApiError::OriginNotAllowed,
+        ApiError::HostNotAllowed,
         ApiError::LedgerUnreachable.at("first"),
     ]
 }
