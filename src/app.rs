@@ -18,12 +18,8 @@ use crate::api::{self, RATELIMIT, RATELIMIT_POLICY};
 use crate::connections::{self, ConnectionLimits};
 use crate::demo;
 use crate::host::HostCheck;
-<<<<<<< HEAD
 use crate::outermost::{Outermost, X_REQUEST_ID, panicked};
 use crate::panics::CatchPanics;
-=======
-use crate::outermost::{Outermost, X_REQUEST_ID};
->>>>>>> hosts
 use crate::state::AppState;
 use crate::strict_http::StrictHttp;
 
@@ -39,10 +35,7 @@ pub fn service(
     let layers = ServiceBuilder::new()
         .layer_fn(|inner| CatchPanics::new(inner, panicked))
         .layer_fn(Outermost::new)
-<<<<<<< HEAD
         .layer_fn(StrictHttp)
-=======
->>>>>>> hosts
         .layer_fn(|inner| HostCheck::new(inner, rules.clone()))
         .option_layer(cors(cors_allowed_origins))
         // Inside as well, so that a handler's panic leaves its line in the log and is readable for pages.

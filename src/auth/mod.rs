@@ -86,14 +86,11 @@ impl Subject {
     }
 }
 
-<<<<<<< HEAD
 /// The name that stands for a caller in folders: an API key's is its own, without the prefix.
 pub fn folder_name(subject: &str) -> &str {
     subject.strip_prefix(KEY_SUBJECT_PREFIX).unwrap_or(subject)
 }
 
-=======
->>>>>>> hosts
 /// What a caller may do beside uploading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {

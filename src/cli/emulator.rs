@@ -1,11 +1,13 @@
 //! `countersign emulator`: the emulator alone, for other projects' tests.
 
 use std::future::Future;
+use std::net::SocketAddr;
 
 use axum::Router;
 use clap::Args;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::output::Output;
 use super::serve::listen;
@@ -17,8 +19,8 @@ use crate::config::{
 };
 use crate::connections::{self, ConnectionLimits};
 use crate::emulator::{
-    CloudAccount, Emulator, EmulatorError, EmulatorOptions, KeyRole, Outgoing, SeededPreset,
-    UploadcareProject,
+    CloudAccount, ControlAccess, Emulator, EmulatorError, EmulatorOptions, Exposure, KeyRole, Outgoing,
+    SeededPreset, UploadcareProject,
 };
 use crate::signing::AuthTokenKey;
 use crate::telemetry;
@@ -56,7 +58,8 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
         let uploadcare = uploadcare.flatten().map(|uploadcare| uploadcare.at_emulator(address));
         // Clouds of a file stand on their own.
         let own = Some(&account).filter(|_| !is_published || config.clouds.is_empty());
-        let router = open(&config, own, uploadcare.as_ref(), &account.upload_prefix).await?.router();
+        let at = At { address, origin: &account.upload_prefix, paired: Vec::new() };
+        let router = open(&config, own, uploadcare.as_ref(), at).await?.router();
         if let Err(error) = announce(own, uploadcare.as_ref(), &config, &account.upload_prefix) {
             tracing::warn!(%error, "nobody can read how to use the emulator");
         }
@@ -65,14 +68,28 @@ pub(super) fn run(command: &EmulatorCommand) -> anyhow::Result<()> {
     })?
 }
 
+/// Where an emulator is, and who is beside it.
+pub(super) struct At<'a> {
+    /// What it listens on.
+    pub(super) address: SocketAddr,
+    /// Under which origin clients reach it.
+    pub(super) origin: &'a str,
+    /// The service that it notifies.
+    pub(super) paired: Vec<Url>,
+}
+
 /// Opens the emulator for `account`, the Uploadcare project and the clouds of the configuration, with everything that it is to start with.
 pub(super) async fn open(
     config: &EmulatorConfig,
     account: Option<&CloudinaryAccount>,
     uploadcare: Option<&UploadcareAccount>,
-    origin: &str,
+    at: At<'_>,
 ) -> Result<Emulator, EmulatorError> {
     let own = account.into_iter().flat_map(keys);
+    let exposure = if at.address.ip().is_loopback() { Exposure::Loopback } else { Exposure::Network };
+    if exposure == Exposure::Network {
+        warn_of_published_secrets(at.address, account, uploadcare);
+    }
     // A clock of its own: the control API moves it, and the service must not move along.
     let clock = Clock::system();
     if let Some(start) = config.clock {
@@ -87,12 +104,10 @@ pub(super) async fn open(
         }),
         dir: config.dir.clone(),
         clock,
-        origin: origin.to_owned(),
-        outgoing: Outgoing {
-            remote_files: config.allow.remote_files,
-            private_addresses: config.allow.private_addresses,
-            notifications: config.allow.notifications,
-        },
+        origin: at.origin.to_owned(),
+        exposure,
+        control: if config.control_for_any { ControlAccess::Any } else { ControlAccess::Loopback },
+        outgoing: outgoing(config, at.paired),
         presets: config.clouds.iter().flat_map(presets).collect(),
         ..EmulatorOptions::default()
     })?;
@@ -121,6 +136,36 @@ fn keys(account: &CloudinaryAccount) -> impl Iterator<Item = CloudAccount> {
     let download = account.download_key.as_ref();
     let download = download.map(|second| key(&second.api_key, &second.api_secret, KeyRole::Read));
     std::iter::once(key(&account.api_key, &account.api_secret, KeyRole::Full)).chain(download)
+}
+
+/// Whom the emulator may call: the service that it is paired with, and whom the operator named, here or in a cloud.
+fn outgoing(config: &EmulatorConfig, paired: Vec<Url>) -> Outgoing {
+    let of_clouds = config.clouds.iter().flat_map(|cloud| &cloud.notification_urls);
+    let of_clouds = of_clouds.filter_map(|url| Url::parse(url).ok());
+    Outgoing {
+        remote_files: config.allow.remote_files,
+        private_addresses: config.allow.private_addresses,
+        notifications: config.allow.notifications,
+        notified: config.allow.notified.iter().cloned().chain(of_clouds).chain(paired).collect(),
+    }
+}
+
+fn warn_of_published_secrets(
+    address: SocketAddr,
+    account: Option<&CloudinaryAccount>,
+    uploadcare: Option<&UploadcareAccount>,
+) {
+    let cloudinary = account.is_some_and(|account| account.published_url().is_some()).then_some("Cloudinary");
+    let uploadcare = uploadcare.is_none_or(|project| project.published_keys().is_some());
+    let uploadcare = uploadcare.then_some("Uploadcare");
+    for provider in cloudinary.into_iter().chain(uploadcare) {
+        tracing::warn!(
+            %address,
+            provider,
+            "the emulator can be reached from other machines, and its secret is published: whoever reaches it can \
+             read, change and delete everything in it"
+        );
+    }
 }
 
 fn accounts(cloud: &EmulatorCloud) -> impl Iterator<Item = CloudAccount> {

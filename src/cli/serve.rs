@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use url::Url;
 
 use super::{Usage, emulator, profile, reload, run_async, shutdown, sweep};
 use crate::api::{Authentication, RateLimit};
@@ -43,7 +44,10 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     let mut account = config.cloudinary;
     let mut uploadcare = config.uploadcare;
     let beside = match &config.emulator {
-        Some(emulator) => Some(Beside::start(emulator, &mut account, &mut uploadcare, address).await?),
+        Some(emulator) => {
+            let paired = PairedService { address, public_url: config.public_url.as_deref() };
+            Some(Beside::start(emulator, &mut account, &mut uploadcare, paired).await?)
+        }
         None => None,
     };
     let signs_for_uploadcare = uploadcare.is_some();
@@ -118,7 +122,7 @@ impl Beside {
         config: &EmulatorConfig,
         account: &mut CloudinaryAccount,
         uploadcare: &mut Option<UploadcareAccount>,
-        service: SocketAddr,
+        service: PairedService<'_>,
     ) -> anyhow::Result<Self> {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
@@ -127,11 +131,11 @@ impl Beside {
         if account.download_key.is_none() {
             account.download_key = Some(emulator::new_download_key(account));
         }
-        let emulator =
-            emulator::open(config, Some(account), uploadcare.as_ref(), &account.upload_prefix).await?;
+        let at = emulator::At { address, origin: &account.upload_prefix, paired: service.urls() };
+        let emulator = emulator::open(config, Some(account), uploadcare.as_ref(), at).await?;
         if let Some(secret) = uploadcare.as_ref().and_then(|project| project.webhook_secret.as_ref()) {
             // What an operator does in the provider's console.
-            let url = format!("http://{}/webhooks/uploadcare", from_here(service));
+            let url = format!("http://{}/webhooks/uploadcare", from_here(service.address));
             emulator.tell_of_uploadcare_files(&url, secret);
         }
         let router = emulator.router();
@@ -150,6 +154,22 @@ impl Beside {
     async fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.served.await;
+    }
+}
+
+/// The service that an emulator stands beside.
+#[derive(Clone, Copy)]
+struct PairedService<'a> {
+    address: SocketAddr,
+    public_url: Option<&'a str>,
+}
+
+impl PairedService<'_> {
+    /// Where it takes notifications.
+    fn urls(self) -> Vec<Url> {
+        let here = [from_here(self.address), self.address].map(|address| format!("http://{address}"));
+        let urls = here.iter().map(String::as_str).chain(self.public_url);
+        urls.filter_map(|url| Url::parse(url).ok()).collect()
     }
 }
 

@@ -25,6 +25,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Value;
+use url::Url;
 
 use super::{Problems, parse_host, parse_port, present};
 use crate::signing::Algorithm;
@@ -54,9 +55,13 @@ pub struct EmulatorArgs {
     /// Where the emulator's clock starts, in Unix seconds [default: now]
     #[arg(long, env = "EMULATOR_CLOCK", value_name = "SECONDS", visible_alias = "clock")]
     emulator_clock: Option<String>,
-    /// Whom the emulator may call: remote-files, private-addresses, notifications [default: loopback, to notify]
+    /// Whom the emulator may call: remote-files, private-addresses, http://HOST:PORT to notify, notifications for any
+    /// address [default: the service beside it, to notify]
     #[arg(long, env = "EMULATOR_ALLOW", value_name = "LIST", visible_alias = "allow")]
     emulator_allow: Option<String>,
+    /// Who may use /_emulator: loopback, or any for whoever reaches the emulator [default: loopback]
+    #[arg(long, env = "EMULATOR_CONTROL", value_name = "WHO", visible_alias = "control")]
+    emulator_control: Option<String>,
 }
 
 /// The emulator's settings, checked.
@@ -76,17 +81,21 @@ pub struct EmulatorConfig {
     pub clock: Option<i64>,
     /// Whom it may call.
     pub allow: EmulatorAllow,
+    /// Whether others than programs on this machine may use the control API.
+    pub control_for_any: bool,
 }
 
-/// Whom the emulator may call beside loopback.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whom the emulator may call beside the service that it is paired with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmulatorAllow {
     /// Uploads may name remote files.
     pub remote_files: bool,
     /// Remote files may be at private addresses.
     pub private_addresses: bool,
-    /// Notifications may go to other machines.
+    /// Notifications may go to any address.
     pub notifications: bool,
+    /// Notifications may go to these servers.
+    pub notified: Vec<Url>,
 }
 
 /// One cloud of the file.
@@ -170,6 +179,8 @@ impl EmulatorArgs {
             faults: read_file("EMULATOR_FAULTS", self.emulator_faults.as_deref(), problems),
             clock: clock.and_then(|clock| problems.take("EMULATOR_CLOCK", clock)),
             allow: allow?,
+            control_for_any: problems
+                .take("EMULATOR_CONTROL", parse_control(self.emulator_control.as_deref()))?,
         })
     }
 }
@@ -237,6 +248,21 @@ fn parse_clock(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_source| format!("`{text}` is not a moment in Unix seconds"))
 }
 
+fn parse_control(text: Option<&str>) -> Result<bool, String> {
+    match present(text) {
+        None | Some("loopback") => Ok(false),
+        Some("any") => Ok(true),
+        Some(other) => Err(format!("`{other}` is neither loopback nor any")),
+    }
+}
+
+/// A server that may be notified: scheme, host and port, and nothing behind them.
+fn parse_server(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    (is_bare && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
 fn parse_allow(text: Option<&str>) -> Result<EmulatorAllow, String> {
     let mut allow = EmulatorAllow::default();
     let words = present(text).unwrap_or_default().split(',').map(str::trim);
@@ -245,9 +271,11 @@ fn parse_allow(text: Option<&str>) -> Result<EmulatorAllow, String> {
             "remote-files" => allow.remote_files = true,
             "private-addresses" => allow.private_addresses = true,
             "notifications" => allow.notifications = true,
-            other => {
-                return Err(format!("`{other}` is none of remote-files, private-addresses, notifications"));
-            }
+            other => allow.notified.push(parse_server(other).ok_or_else(|| {
+                format!(
+                    "`{other}` is none of remote-files, private-addresses, notifications, http://HOST:PORT"
+                )
+            })?),
         }
     }
     Ok(allow)

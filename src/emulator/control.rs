@@ -1,9 +1,10 @@
-//! `/_emulator/…`: what tests ask of the emulator itself, from this machine only.
+//! `/_emulator/…`: what tests ask of the emulator itself, from this machine only unless the operator opens it.
 //!
-//! A page of another origin in a browser on this machine must not reach it either: requests with an `Origin` are
-//! refused, and so is a `Host` that is a name other than `localhost`, which a page could have pointed here.
+//! A page in a browser on this machine must not reach it either: requests with an `Origin` are refused, and so is a
+//! `Host` that is a name other than `localhost`, which a page could have pointed here. What a proxy passes on comes from
+//! this machine only by its last step, so it is refused, too.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{FORWARDED, VIA};
+use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde::Deserialize;
@@ -24,33 +25,56 @@ use crate::clock::UnixSeconds;
 use super::Backend;
 use super::answer::{AssetAnswer, delivery_url};
 use super::faults::Fault;
+use super::host;
+use super::pages;
 use super::refusal::Refusal;
 use super::seed;
 
 /// How long the answer to a movement of the clock waits for notifications.
 const MAX_CATCH_UP: Duration = Duration::from_secs(10);
 
-/// Lets loopback clients pass that no other origin sent.
-pub(super) async fn guard(request: Request, next: Next) -> Result<Response, Refusal> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let is_local = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    let headers = request.headers();
-    if !is_local || headers.contains_key(ORIGIN) || !is_addressed_locally(headers) {
+/// What proxies add to a request.
+const PROXY_HEADERS: [HeaderName; 7] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Who may use the control API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ControlAccess {
+    /// Programs on this machine.
+    #[default]
+    Loopback,
+    /// Whoever can reach the emulator, such as tests in another container.
+    Any,
+}
+
+/// Lets those pass who may control the emulator. No page may.
+pub(super) async fn guard(
+    State(backend): State<Arc<Backend>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let is_near = backend.control == ControlAccess::Any || is_from_this_machine(&request);
+    if !is_near || pages::is_from_page(request.headers()) {
         return Err(Refusal::ControlForbidden);
     }
     Ok(next.run(request).await)
 }
 
-fn is_addressed_locally(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
-        return true;
-    };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+fn is_from_this_machine(request: &Request) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    is_loopback && !is_forwarded(request.headers()) && host::is_local(request)
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    PROXY_HEADERS.iter().any(|name| headers.contains_key(name))
 }
 
 /// A movement of the clock.
@@ -144,7 +168,7 @@ pub(super) async fn clear_requests(State(backend): State<Arc<Backend>>) -> Json<
 pub(super) async fn show_assets(State(backend): State<Arc<Backend>>) -> Json<Value> {
     let assets = backend.store.list();
     let answers = assets.iter().map(|asset| {
-        let url = delivery_url(asset, &backend.origin, None);
+        let url = delivery_url(asset, &backend.origin(), None);
         json!({ "cloud": asset.key.cloud, "asset": AssetAnswer::new(asset, url) })
     });
     Json(json!({ "assets": answers.collect::<Vec<_>>() }))

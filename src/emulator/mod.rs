@@ -7,9 +7,10 @@
 //! A request passes the files in this order:
 //!
 //! ```text
-//! routes ── observe (request id, journal) ── faults
+//! routes ── host ── observe (request id, journal) ── pages (CORS) ── faults
 //!   ├─ upload/   form → verify → presets → params, attributes → naming, content → store → answer      (chunks: in parts)
 //!   ├─ uploadcare/         the other provider, with routes and a store of its own
+//!   ├─ archive/  many assets as one ZIP file
 //!   ├─ edit/     destroy, rename, explicit, labels; delete_token
 //!   ├─ admin/    account, listing and page, detail, deletion, presets, folders, metadata_fields,
 //!   │            search, transformations, mappings
@@ -23,6 +24,7 @@
 mod accounts;
 mod admin;
 mod answer;
+mod archive;
 mod attributes;
 mod control;
 mod data_uri;
@@ -33,6 +35,7 @@ mod edit;
 mod faults;
 mod fields;
 mod form;
+mod host;
 mod journal;
 mod mapping;
 mod metadata;
@@ -41,6 +44,7 @@ mod notify;
 mod observe;
 mod original;
 mod outgoing;
+mod pages;
 mod presets;
 mod range;
 mod refusal;
@@ -67,7 +71,9 @@ use crate::clock::Clock;
 
 use accounts::Accounts;
 pub use accounts::{CloudAccount, KeyRole};
+pub use control::ControlAccess;
 use faults::Faults;
+pub use host::Exposure;
 use journal::Journal;
 use notify::Notifier;
 pub use outgoing::Outgoing;
@@ -90,8 +96,13 @@ pub struct EmulatorOptions {
     pub dir: Option<PathBuf>,
     /// The clock behind every check and every version; the control API moves it.
     pub clock: Clock,
-    /// Scheme, host and port under which clients reach it, without a trailing slash; goes into `url` and `secure_url`.
+    /// Scheme, host and port under which clients reach it, without a trailing slash; goes into `url` and `secure_url`. On
+    /// a network the host and port that a request was sent to go there instead.
     pub origin: String,
+    /// Who can reach it.
+    pub exposure: Exposure,
+    /// Who may use the control API.
+    pub control: ControlAccess,
     /// How large files may be.
     pub limits: Limits,
     /// Whom it may call.
@@ -121,6 +132,8 @@ impl Default for EmulatorOptions {
             dir: None,
             clock: Clock::system(),
             origin: "http://127.0.0.1:4000".to_owned(),
+            exposure: Exposure::default(),
+            control: ControlAccess::default(),
             limits: Limits::default(),
             outgoing: Outgoing::default(),
             presets: Vec::new(),
@@ -180,6 +193,8 @@ struct Backend {
     chunks: Chunks,
     clock: Clock,
     origin: String,
+    exposure: Exposure,
+    control: ControlAccess,
     limits: Limits,
     faults: Arc<Faults>,
     journal: Journal,
@@ -219,7 +234,7 @@ impl Emulator {
         let faults = Arc::new(Faults::default());
         let store = Store::open(options.dir.clone())?;
         Ok(Self(Arc::new(Backend {
-            notifier: Notifier::new(options.clock.clone(), Arc::clone(&faults), options.outgoing),
+            notifier: Notifier::new(options.clock.clone(), Arc::clone(&faults), options.outgoing.clone()),
             outgoing: options.outgoing,
             presets: options.presets,
             accounts,
@@ -228,6 +243,8 @@ impl Emulator {
             chunks: Chunks::new(options.limits.chunked_file_bytes),
             clock: options.clock,
             origin: options.origin,
+            exposure: options.exposure,
+            control: options.control,
             limits: options.limits,
             faults,
             journal: Journal::default(),
@@ -248,13 +265,13 @@ impl Emulator {
         }
     }
 
-    /// Tells `url`, which must be on this machine, of every file of the Uploadcare project that comes or goes, signed with `secret`; a
-    /// reset does not end it.
+    /// Tells `url`, which must be on this machine and among [`Outgoing::notified`], of every file of the Uploadcare project
+    /// that comes or goes, signed with `secret`; a reset does not end it.
     pub fn tell_of_uploadcare_files(&self, url: &str, secret: &SecretString) {
-        if !self.0.uploadcare.tell(url, secret, self.0.clock.now()) {
+        if !self.0.uploadcare.tell(&self.0.outgoing, url, secret, self.0.clock.now()) {
             tracing::warn!(
                 url,
-                "the emulator tells nobody of Uploadcare files: the address is not on this machine"
+                "the emulator notifies nobody of Uploadcare files: the address is not on this machine, or not allowed"
             );
         }
     }

@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, redirect};
 use tokio::net::lookup_host;
-use url::Url;
+use url::{Host, Url};
 
 use super::refusal::Refusal;
 use super::store::{Incoming, Store};
@@ -21,12 +21,17 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many redirects a file may be behind.
 const MAX_REDIRECTS: usize = 3;
 
-/// Whom the emulator may call. The default is nobody but this machine, and that for notifications only.
-#[derive(Clone, Copy, Debug, Default)]
+/// Whom the emulator may call. The default is nobody.
+///
+/// Clients name addresses for notifications, and a client may be a page in a browser, which could not post JSON to other
+/// ports of this machine by itself. So notifications go where the operator wants them, and nowhere else.
+#[derive(Clone, Debug, Default)]
 pub struct Outgoing {
     /// Whether uploads may name a remote address as their file.
     pub remote_files: bool,
-    /// Whether notifications may go to other machines.
+    /// The addresses that may be notified, by scheme, host and port; all loopback names are one host.
+    pub notified: Vec<Url>,
+    /// Whether any address may be notified.
     pub notifications: bool,
     /// Whether remote files may be at private addresses, too; else only at public ones.
     pub private_addresses: bool,
@@ -34,8 +39,7 @@ pub struct Outgoing {
 
 /// Which addresses a call may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    Loopback,
+enum Reach {
     Public,
     Anywhere,
 }
@@ -43,7 +47,6 @@ pub(super) enum Reach {
 impl Reach {
     fn includes(self, address: IpAddr) -> bool {
         match self {
-            Self::Loopback => address.to_canonical().is_loopback(),
             Self::Public => is_public(address),
             Self::Anywhere => true,
         }
@@ -59,36 +62,41 @@ pub(super) enum CallError {
     NotResolved(#[source] std::io::Error),
     #[error("is at an address that must not be called")]
     Forbidden,
+    #[error("is not an address that the emulator was told to notify: see --allow")]
+    NotNotified,
     #[error("cannot be reached")]
     Failed(#[source] reqwest::Error),
 }
 
-/// Posts a JSON body; the answer's status.
-pub(super) async fn post(
-    url: &str,
-    reach: Reach,
-    headers: [(&'static str, String); 2],
-    body: Bytes,
-) -> Result<u16, CallError> {
-    let url = parse(url)?;
-    let client = client(&url, reach).await?;
-    let mut request = client.post(url).header(CONTENT_TYPE, "application/json").body(body);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let response = request.send().await.map_err(CallError::Failed)?;
-    Ok(response.status().as_u16())
-}
-
 impl Outgoing {
-    /// Which addresses notifications may go to.
-    pub(super) const fn notification_reach(self) -> Reach {
-        if self.notifications { Reach::Anywhere } else { Reach::Loopback }
+    /// Whether the operator wants notifications at this address.
+    pub(super) fn may_notify(&self, url: &Url) -> bool {
+        self.notifications || self.notified.iter().any(|known| is_same_server(known, url))
+    }
+
+    /// Posts a JSON body to an address that may be notified; the answer's status.
+    pub(super) async fn notify(
+        &self,
+        url: &str,
+        headers: [(&'static str, String); 2],
+        body: Bytes,
+    ) -> Result<u16, CallError> {
+        let url = parse(url)?;
+        if !self.may_notify(&url) {
+            return Err(CallError::NotNotified);
+        }
+        let client = client(&url, Reach::Anywhere).await?;
+        let mut request = client.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.map_err(CallError::Failed)?;
+        Ok(response.status().as_u16())
     }
 
     /// Streams the file at `address` to disk, if that is allowed.
     pub(super) async fn fetch(
-        self,
+        &self,
         address: &str,
         store: &Store,
         max_bytes: u64,
@@ -124,7 +132,7 @@ impl Outgoing {
         Ok((file.finish().await?, name))
     }
 
-    async fn follow(self, address: &str) -> Result<Response, CallError> {
+    async fn follow(&self, address: &str) -> Result<Response, CallError> {
         let reach = if self.private_addresses { Reach::Anywhere } else { Reach::Public };
         let mut url = parse(address)?;
         for _ in 0..MAX_REDIRECTS {
@@ -137,6 +145,23 @@ impl Outgoing {
             }
         }
         Err(CallError::Forbidden)
+    }
+}
+
+/// Whether two addresses are the same port of the same machine.
+fn is_same_server(one: &Url, other: &Url) -> bool {
+    let is_same_host = one.host() == other.host() || (is_loopback(one) && is_loopback(other));
+    is_same_host
+        && one.scheme() == other.scheme()
+        && one.port_or_known_default() == other.port_or_known_default()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -232,6 +257,25 @@ mod tests {
         for public in ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
+    }
+
+    #[test]
+    fn only_named_servers_are_notified() {
+        let known = Url::parse("http://127.0.0.1:3000").unwrap();
+        let outgoing = Outgoing { notified: vec![known], ..Outgoing::default() };
+        for (url, expected) in [
+            ("http://127.0.0.1:3000/webhooks?a=1", true),
+            ("http://localhost:3000/", true),
+            ("http://[::1]:3000/", true),
+            ("http://127.0.0.1:3001/", false),
+            ("https://127.0.0.1:3000/", false),
+            ("http://192.0.2.1:3000/", false),
+            ("http://127.0.0.1.nip.io:3000/", false),
+            ("http://127.0.0.1:3000@192.0.2.1/", false),
+        ] {
+            assert_eq!(outgoing.may_notify(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+        assert!(!Outgoing::default().may_notify(&Url::parse("http://127.0.0.1:3000/").unwrap()));
     }
 
     #[tokio::test]

@@ -141,6 +141,8 @@ pub(super) enum Refusal {
     InvalidExtension(String),
     #[error("Maximum number of public_ids is {0}")]
     TooManyIds(usize),
+    #[error("Maximum number of {name} is {maximum}")]
+    TooManyOf { name: &'static str, maximum: usize },
     #[error("Not emulated: {0}")]
     NotEmulated(String),
     #[error("The body is not JSON: {0}")]
@@ -161,8 +163,17 @@ pub(super) enum Refusal {
     TooManyFields,
     #[error("{0}")]
     Control(String),
-    #[error("The control API answers loopback clients only, and no browser page of another origin")]
+    #[error(
+        "The control API answers programs on this machine only: no page in a browser, and nothing behind a proxy"
+    )]
     ControlForbidden,
+    #[error("The Admin API answers no page in a browser")]
+    PageForbidden,
+    #[error(
+        "The emulator answers to localhost and IP addresses only while it listens on loopback: \
+         start it with --emulator-host to reach it by another name"
+    )]
+    HostNotAllowed,
     #[error("General Error")]
     Store(#[from] StoreError),
 }
@@ -181,7 +192,8 @@ impl Refusal {
             Self::NotFound(_) | Self::CannotFind { .. } => StatusCode::NOT_FOUND,
             Self::AlreadyExists(_) | Self::TransformationExists(_) => StatusCode::CONFLICT,
             Self::NotSubscribed(_) => rate_limited(),
-            Self::NotPermitted(_) | Self::ControlForbidden => StatusCode::FORBIDDEN,
+            Self::NotPermitted(_) | Self::PageForbidden | Self::ControlForbidden => StatusCode::FORBIDDEN,
+            Self::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }

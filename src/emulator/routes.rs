@@ -1,23 +1,18 @@
 //! Every path.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use tower::ServiceExt as _;
-use tower_http::cors::{Any, CorsLayer};
 
-use super::answer::X_COUNTERSIGN_EMULATOR;
-use super::refusal::{Refusal, X_CLD_ERROR};
+use super::refusal::Refusal;
 use super::{
-    Backend, admin, control, delete_token, delivery, download, edit, observe, unperformed, unread, upload,
-    uploadcare,
+    Backend, admin, archive, control, delete_token, delivery, download, edit, host, observe, pages,
+    unperformed, unread, upload, uploadcare,
 };
 
 /// Everything an emulator serves.
@@ -38,20 +33,26 @@ pub(super) fn router(backend: Arc<Backend>) -> Router {
         .route("/v1_1/{cloud}/{resource_type}/metadata", post(edit::metadata))
         .route("/v1_1/{cloud}/delete_by_token", post(delete_token::delete))
         .route("/v1_1/{cloud}/{resource_type}/download", get(download::download))
+        .route(
+            "/v1_1/{cloud}/{resource_type}/generate_archive",
+            get(archive::generate).post(archive::generate),
+        )
         .merge(admin_routes())
-        .route("/{cloud}/", get(deliver))
-        .route("/{cloud}/{*path}", get(deliver))
+        .route(pages::DELIVERY_ROOT, get(deliver))
+        .route(pages::DELIVERY, get(deliver))
         .method_not_allowed_fallback(unperformed::refuse)
         .fallback(unperformed::refuse)
         // Bodies are streamed and bounded where they are read.
         .layer(DefaultBodyLimit::disable())
         .layer(strike)
         .layer(from_fn(unread::read_to_end))
-        .layer(cors())
+        .layer(from_fn(pages::share))
         .layer(observe);
     let uploadcare = uploadcare::routes(&backend);
-    let inner = provider.nest("/_emulator", control_routes()).merge(uploadcare).with_state(backend);
-    Router::new().fallback_service(inner.map_request(split_joined_path))
+    let check_host = from_fn_with_state(Arc::clone(&backend), host::check);
+    let control = control_routes(&backend);
+    let inner = provider.nest("/_emulator", control).merge(uploadcare).with_state(backend);
+    Router::new().fallback_service(inner.map_request(split_joined_path)).layer(check_host)
 }
 
 /// The Node SDK writes some paths of the Admin API as one segment: `/v1_1/<cloud>/resources%2Fsearch`. The slashes
@@ -146,7 +147,8 @@ fn metadata_routes() -> Router<Arc<Backend>> {
         .route("/v1_1/{cloud}/metadata_fields/{external_id}/datasource/order", post(admin::order_entries))
 }
 
-fn control_routes() -> Router<Arc<Backend>> {
+fn control_routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
+    let guard = from_fn_with_state(Arc::clone(backend), control::guard);
     Router::new()
         .route("/clock", get(control::show_clock).post(control::move_clock))
         .route("/faults", get(control::show_faults).post(control::set_faults))
@@ -155,26 +157,7 @@ fn control_routes() -> Router<Arc<Backend>> {
         .route("/seed", post(control::seed))
         .route("/assets", get(control::show_assets).delete(control::clear_assets))
         .fallback(control::unknown)
-        .layer(from_fn(control::guard))
-}
-
-/// As the provider: any page may upload and read the answers.
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD])
-        .allow_headers([
-            AUTHORIZATION,
-            CONTENT_RANGE,
-            CONTENT_TYPE,
-            RANGE,
-            HeaderName::from_static("x-requested-with"),
-            HeaderName::from_static("x-unique-upload-id"),
-            HeaderName::from_static("x-upload-part-number"),
-            HeaderName::from_static("x-upload-total-parts"),
-        ])
-        .expose_headers([X_CLD_ERROR, X_COUNTERSIGN_EMULATOR, HeaderName::from_static("x-request-id")])
-        .max_age(Duration::from_mins(10))
+        .layer(guard)
 }
 
 /// What a browser sees that was pointed here.

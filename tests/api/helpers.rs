@@ -10,7 +10,7 @@ use countersign::app;
 use countersign::clock::{Clock, UnixSeconds};
 use countersign::config::{AuthConfig, CloudinaryAccount, LedgerConfig, UploadcareAccount};
 use countersign::connections::{self, ConnectionLimits};
-use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions, KeyRole};
+use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions, KeyRole, Outgoing};
 use countersign::ledger::Ledger;
 use countersign::profiles::Profiles;
 use countersign::state::{AppSettings, AppState};
@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use url::Url;
 
 /// When every frozen clock stands: 2024-07-03T09:46:40Z.
 pub(crate) const NOW: UnixSeconds = UnixSeconds(1_720_000_000);
@@ -46,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) trusted_proxy_hops: usize,
     /// Whether the provider is told where to send notifications.
     pub(crate) is_notified: bool,
+    /// Where the provider may send notifications beside the service.
+    pub(crate) notified: Vec<Url>,
     /// What is different about the Uploadcare project.
     pub(crate) uploadcare: fn(&mut UploadcareAccount),
 }
@@ -59,6 +62,7 @@ impl Default for Setup {
             database_url: None,
             trusted_proxy_hops: 0,
             is_notified: false,
+            notified: Vec::new(),
             uploadcare: |_| {},
         }
     }
@@ -103,10 +107,11 @@ impl TestApp {
         let emulator = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let account = change(account.at_emulator(emulator.local_addr().unwrap()));
         let emulator_origin = format!("http://{}", emulator.local_addr().unwrap());
-        spawn_emulator(emulator, &account, emulator_origin.clone());
-
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let mut notified = setup.notified;
+        notified.push(format!("http://{address}").parse().unwrap());
+        spawn_emulator(emulator, &account, emulator_origin.clone(), notified);
         let mut uploadcare = UploadcareAccount::emulator(emulator_origin[7..].parse().unwrap());
         (setup.uploadcare)(&mut uploadcare);
         let clock = Clock::frozen(NOW);
@@ -203,7 +208,7 @@ impl TestApp {
     }
 }
 
-fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: String) {
+fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: String, notified: Vec<Url>) {
     let own = CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
     let download = account.download_key.as_ref().map(|key| CloudAccount {
         role: KeyRole::Read,
@@ -213,6 +218,7 @@ fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: St
         accounts: std::iter::once(own).chain(download).collect(),
         clock: Clock::frozen(NOW),
         origin,
+        outgoing: Outgoing { notified, ..Outgoing::default() },
         ..EmulatorOptions::default()
     };
     let router = Emulator::open(options).unwrap().router();

@@ -16,10 +16,7 @@ mod edges;
 mod explain;
 mod explain_limits;
 mod hosts;
-<<<<<<< HEAD
 mod http_rules;
-=======
->>>>>>> hosts
 mod ledger;
 mod logs;
 mod panics;

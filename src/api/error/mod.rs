@@ -236,16 +236,8 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(refusal) if refusal.concerns_the_caller() => StatusCode::FORBIDDEN,
             Self::Refused(_) | Self::ConfirmationRefused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-<<<<<<< HEAD
             Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } | Self::TooManyOpenGrants { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
-=======
-            Self::TooManyRequests { .. } | Self::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::IssuerUnreachable | Self::LedgerUnreachable | Self::ExplainBusy | Self::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
->>>>>>> hosts
             }
             Self::ProviderFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -295,10 +287,7 @@ impl ApiError {
             Self::IssuerUnreachable => "issuer_unreachable",
             Self::Internal => "internal_error",
             Self::ExplainBusy => "explain_busy",
-<<<<<<< HEAD
             Self::ProviderUnreachable => "provider_unreachable",
-=======
->>>>>>> hosts
             Self::ShuttingDown => "shutting_down",
             Self::At { error, .. } => error.code(),
         }

@@ -35,7 +35,6 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::InsidersOnly => 21,
         ApiError::TooManyRequests { .. } => 22,
         ApiError::QuotaExceeded { .. } => 23,
-<<<<<<< HEAD
         ApiError::TooManyOpenGrants { .. } => 24,
         ApiError::ProviderFailed { .. } => 25,
         ApiError::IssuerUnreachable => 26,
@@ -49,17 +48,6 @@ fn place_in_the_list(error: &ApiError) -> usize {
         ApiError::InvalidHost(_) => 34,
         ApiError::UnknownTransferEncoding => 35,
         ApiError::At { .. } => 36,
-=======
-        ApiError::ProviderFailed { .. } => 24,
-        ApiError::IssuerUnreachable => 25,
-        ApiError::LedgerUnreachable => 26,
-        ApiError::ShuttingDown => 27,
-        ApiError::Internal => 28,
-        ApiError::ExplainBusy => 29,
-        ApiError::OriginNotAllowed => 30,
-        ApiError::HostNotAllowed => 31,
-        ApiError::At { .. } => 32,
->>>>>>> hosts
     }
 }
 

@@ -179,11 +179,10 @@ fn details(backend: &Backend, admin: &Admin, asset: &Asset, fields: &Fields) -> 
     let changed_at = Timestamp::from_second(changed_at.0).unwrap_or_default().to_string();
     members.insert("last_updated".to_owned(), json!({ "updated_at": changed_at }));
     let access = Access { account: &admin.account, algorithm: Algorithm::default() };
-    let derived = asset
-        .description
-        .derived
-        .iter()
-        .map(|derived| DerivedAnswer::new(asset, derived, &backend.origin, access).with_id(&derived.id));
+    let derived =
+        asset.description.derived.iter().map(|derived| {
+            DerivedAnswer::new(asset, derived, &backend.origin(), access).with_id(&derived.id)
+        });
     members.insert("derived".to_owned(), json!(derived.collect::<Vec<_>>()));
     Value::Object(members)
 }

@@ -34,6 +34,7 @@ use super::accounts::{CloudAccount, Operation, Stranger};
 use super::fields::Fields;
 use super::form::{Form, read_text};
 use super::notify::{Announcement, Occasion};
+use super::pages::is_from_page;
 use super::refusal::Refusal;
 use super::store::{Asset, AssetKey};
 use super::verify::{Access, credentials};
@@ -119,13 +120,16 @@ impl FromRequestParts<Arc<Backend>> for Admin {
 }
 
 impl Admin {
-    /// Checks key and secret, then the role of the key.
+    /// Refuses pages, then checks key and secret, then the role of the key.
     pub(super) fn verify(
         backend: &Backend,
         cloud: &str,
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Self, Refusal> {
+        if is_from_page(headers) {
+            return Err(Refusal::PageForbidden);
+        }
         let credentials = credentials(headers).ok_or(Refusal::AuthorizationRequired)??;
         let account = match backend.accounts.find(cloud, &credentials.key) {
             Ok(account) => account,

@@ -105,7 +105,7 @@ fn is_wanted(wanted: &[&str], name: &str) -> bool {
 /// Everything that is known about an asset.
 pub(super) fn members(backend: &Backend, admin: &Admin, asset: &Asset) -> Map<String, Value> {
     let access = Access { account: &admin.account, algorithm: Algorithm::default() };
-    let url = delivery_url(asset, &backend.origin, Some((access.account, access.algorithm)));
+    let url = delivery_url(asset, &backend.origin(), Some((access.account, access.algorithm)));
     let Ok(Value::Object(mut members)) = serde_json::to_value(AssetAnswer::new(asset, url)) else {
         return Map::new();
     };

@@ -140,7 +140,8 @@ impl Known {
         let derived = self.assets.iter().flat_map(|asset| {
             let made = asset.description.derived.iter().filter(|derived| is_made_by(derived, name));
             made.map(move |derived| {
-                let answer = DerivedAnswer::new(asset, derived, &backend.origin, access).with_id(&derived.id);
+                let answer =
+                    DerivedAnswer::new(asset, derived, &backend.origin(), access).with_id(&derived.id);
                 let mut shown = serde_json::to_value(answer).unwrap_or_default();
                 shown["public_id"] = asset.key.public_id.clone().into();
                 shown["resource_type"] = json!(asset.key.resource_type);

@@ -33,9 +33,9 @@ pub(in crate::emulator) async fn explicit(
     };
     let asset = backend.store.change(edit.key(public_id), change).await?;
     let asset = asset.ok_or_else(|| Refusal::NotFound(public_id.to_owned()))?;
-    let eager = eager_answers(&asset, &eager, &backend.origin, edit.access);
+    let eager = eager_answers(&asset, &eager, &backend.origin(), edit.access);
     let outcome = Outcome::Created(asset);
-    let answer = UploadAnswer::new(&outcome, edit.access, &backend.origin, None).with_eager(eager);
+    let answer = UploadAnswer::new(&outcome, edit.access, &backend.origin(), None).with_eager(eager);
     let answer = serde_json::to_value(answer).unwrap_or_default();
     announce_eager(&backend, edit.access, &edit.fields, &answer);
     Ok(with_note(Json(answer), "not applied", &passed_over(&edit.fields)))

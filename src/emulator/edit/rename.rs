@@ -47,6 +47,6 @@ pub(in crate::emulator) async fn rename(
         announce(Occasion::Rename { from: before, to: &asset });
     }
     let outcome = Outcome::Created(asset);
-    let answer = UploadAnswer::new(&outcome, edit.access, &backend.origin, None);
+    let answer = UploadAnswer::new(&outcome, edit.access, &backend.origin(), None);
     Ok(Json(serde_json::to_value(answer).unwrap_or_default()))
 }

@@ -19,6 +19,8 @@ pub(in crate::emulator) enum Occasion<'a> {
     Upload(Value),
     /// Transformations were asked for; the value is the answer of the upload or of `explicit`.
     Eager(Value),
+    /// An archive was stored; the value is the answer.
+    Archive(Value),
     /// These are gone.
     Delete(&'a [Asset]),
     /// One has another public id.
@@ -47,6 +49,7 @@ impl Announcement<'_> {
         match &self.occasion {
             Occasion::Upload(_) => "upload",
             Occasion::Eager(_) => "eager",
+            Occasion::Archive(_) => "generate_archive",
             Occasion::Delete(_) => "delete",
             Occasion::Rename { .. } => "rename",
             Occasion::Moderation(_) => "moderation",
@@ -94,7 +97,7 @@ impl Announcement<'_> {
 
     fn said(&self) -> Option<Map<String, Value>> {
         let said = match &self.occasion {
-            Occasion::Upload(answer) => {
+            Occasion::Upload(answer) | Occasion::Archive(answer) => {
                 let mut answer = answer.as_object()?.clone();
                 // It vouches for the answer to the uploader; here the header does.
                 answer.remove("signature");

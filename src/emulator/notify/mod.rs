@@ -13,12 +13,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use secrecy::SecretString;
 use serde::Serialize;
+use url::Url;
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::signing::{Algorithm, notification_signature};
 
 use super::faults::{Faults, NotificationFault};
-use super::outgoing::{self, Outgoing};
+use super::outgoing::{CallError, Outgoing};
 pub(super) use events::{Announcement, Occasion};
 
 /// When a notification that was not accepted is sent again, in seconds after the first attempt.
@@ -155,6 +156,11 @@ impl Notifier {
     }
 }
 
+/// Scheme, host and port; what follows may be secret.
+fn server_of(url: &str) -> String {
+    Url::parse(url).map_or_else(|_not_a_url| "-".to_owned(), |url| url.origin().ascii_serialization())
+}
+
 impl Post {
     /// Puts a notification at the end of the queue, as the faults will have it.
     fn enqueue(&self, mut notification: Notification) {
@@ -196,13 +202,20 @@ impl Post {
         let Notification { body, secret, algorithm, .. } = &notification;
         let signature = notification_signature(body, &timestamp, secret, *algorithm);
         let headers = [("x-cld-timestamp", timestamp), ("x-cld-signature", signature.to_string())];
-        let reach = self.outgoing.notification_reach();
-        let outcome = outgoing::post(&notification.url, reach, headers, notification.body.clone()).await;
+        let outcome = self.outgoing.notify(&notification.url, headers, notification.body.clone()).await;
+        if let Err(CallError::NotNotified) = &outcome {
+            tracing::warn!(
+                server = server_of(&notification.url),
+                "a notification was refused: start the emulator with --allow and this address to let it through"
+            );
+        }
         notification.attempts += 1;
         self.note(&notification, now, &outcome);
         self.release_overtaken(&notification.url, now);
-        let is_final =
-            matches!(outcome, Ok(200) | Err(outgoing::CallError::Forbidden | outgoing::CallError::NotHttp));
+        let is_final = matches!(
+            outcome,
+            Ok(200) | Err(CallError::Forbidden | CallError::NotNotified | CallError::NotHttp)
+        );
         if let (false, Some(seconds)) = (is_final, RETRY_AFTER_SECONDS.get(notification.attempts - 1)) {
             notification.due = Some(notification.first_at.plus(*seconds));
             self.waiting().push_back(notification);
@@ -218,7 +231,7 @@ impl Post {
         }
     }
 
-    fn note(&self, sent: &Notification, at: UnixSeconds, outcome: &Result<u16, outgoing::CallError>) {
+    fn note(&self, sent: &Notification, at: UnixSeconds, outcome: &Result<u16, CallError>) {
         let mut attempts = self.attempts();
         if attempts.len() == CAPACITY {
             attempts.pop_front();

@@ -1,7 +1,7 @@
 //! The folder of a store: created, locked for one process, and not of an older version.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -58,13 +58,15 @@ pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
 fn temporary_dir() -> Result<TempDir, StoreError> {
     tempfile::Builder::new()
         .prefix("countersign-emulator-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(failed("create a folder in", &tempfile::env::temp_dir()))
 }
 
 fn lock(root: &Path) -> Result<File, StoreError> {
     let path = root.join("lock");
-    let file = File::create(&path).map_err(failed("create", &path))?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    let file = file.map_err(failed("create", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(root.to_owned())),

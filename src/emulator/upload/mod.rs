@@ -236,7 +236,7 @@ impl Upload<'_> {
     /// Answers, and tells those who want to know. What was there already is no event.
     fn answer(self, outcome: &Outcome, asked: &Asked) -> Response {
         let (Outcome::Created(asset) | Outcome::Replaced(asset) | Outcome::Existing(asset)) = outcome;
-        let origin = &self.backend.origin;
+        let origin = &self.backend.origin();
         let token = delete_token::make(asset, self.access.account, self.backend.clock.now());
         let answer = UploadAnswer::new(outcome, self.access, origin, asked.done)
             .with_eager(eager_answers(asset, &asked.eager, origin, self.access))

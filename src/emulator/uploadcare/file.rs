@@ -190,8 +190,8 @@ impl File {
             "original_filename": description.original_filename, "is_image": self.is_image(), "is_ready": true,
             "datetime_uploaded": in_iso(description.created_at), "datetime_removed": removed_at.map(in_iso),
             "datetime_stored": self.stored_at().filter(|_| is_there).map(in_iso),
-            "original_file_url": is_there.then(|| self.url(&backend.origin)),
-            "url": format!("{}/uploadcare/files/{}/", backend.origin, self.id()),
+            "original_file_url": is_there.then(|| self.url(&backend.origin())),
+            "url": format!("{}/uploadcare/files/{}/", backend.origin(), self.id()),
             "content_info": self.content_info(), "metadata": self.metadata(), "tags": description.tags,
             "variations": null, "source": null,
         })

@@ -146,8 +146,8 @@ impl Group {
         });
         json!({
             "id": self.id, "datetime_created": in_iso(self.created_at), "datetime_stored": null,
-            "files_count": self.members.len(), "cdn_url": format!("{}/{}/", backend.origin, self.id),
-            "url": format!("{}/uploadcare/groups/{}/", backend.origin, self.id),
+            "files_count": self.members.len(), "cdn_url": format!("{}/{}/", backend.origin(), self.id),
+            "url": format!("{}/uploadcare/groups/{}/", backend.origin(), self.id),
             "files": files.collect::<Vec<_>>(),
         })
     }

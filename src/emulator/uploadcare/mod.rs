@@ -31,6 +31,7 @@ use crate::clock::UnixSeconds;
 use crate::delivery::uploadcare::FileId;
 use crate::signing::uploadcare::DeliveryKey;
 
+use super::outgoing::Outgoing;
 use super::store::{Store, StoreError};
 pub(super) use delivery::{is_addressed, serve};
 use multipart::Multiparts;
@@ -80,8 +81,14 @@ impl Uploadcare {
         })
     }
 
-    /// Subscribes an address for good; says whether it is on this machine.
-    pub(super) fn tell(&self, url: &str, secret: &SecretString, now: UnixSeconds) -> bool {
+    /// Subscribes an address for good; says whether it may be notified.
+    pub(super) fn tell(
+        &self,
+        outgoing: &Outgoing,
+        url: &str,
+        secret: &SecretString,
+        now: UnixSeconds,
+    ) -> bool {
         EVENTS.iter().all(|event| {
             let new = NewWebhook {
                 target_url: url.to_owned(),
@@ -89,7 +96,7 @@ impl Uploadcare {
                 signing_secret: Some(secret.expose_secret().to_owned()),
                 is_kept: true,
             };
-            self.webhooks.add(new, now).is_some()
+            self.webhooks.add(new, outgoing, now).is_some()
         })
     }
 

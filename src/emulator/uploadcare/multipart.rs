@@ -115,7 +115,7 @@ pub(super) async fn start(
     let file = NewFile::of(&form.fields, name, Some(content_type));
     let id = file.id.clone().ok_or(UploadRefusal::MultipartIdInvalid)?;
     let count = usize::try_from(size.div_ceil(part_size)).unwrap_or(usize::MAX);
-    let address = |index| format!("{}/uploadcare/multipart/{id}/{index}", backend.origin);
+    let address = |index| format!("{}/uploadcare/multipart/{id}/{index}", backend.origin());
     let answer = json!({ "uuid": id.as_str(), "parts": (0..count).map(address).collect::<Vec<_>>() });
     let parts = std::iter::repeat_with(|| None).take(count).collect();
     let started_at = backend.clock.now();

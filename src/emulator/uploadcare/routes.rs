@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WARNING};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WARNING};
 use axum::http::{HeaderName, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
@@ -18,15 +18,14 @@ use super::{base, group, info, multipart, refusal, rest};
 pub(in crate::emulator) fn routes(backend: &Arc<Backend>) -> Router<Arc<Backend>> {
     let observe = from_fn_with_state(Arc::clone(backend), observe::observe);
     let strike = from_fn_with_state(Arc::clone(backend), observe::strike);
-    let under_prefix = upload_api().merge(rest_api());
+    let with_faults = |routes: Router<_>| routes.layer(strike.clone()).layer(from_fn(unread::read_to_end));
+    let rest_api = with_faults(rest_api());
+    let under_prefix = with_faults(upload_api()).layer(cors()).merge(rest_api.clone());
     Router::new()
         .nest("/uploadcare", under_prefix)
-        .merge(rest_api())
+        .merge(rest_api)
         // Bodies are streamed and bounded where they are read.
         .layer(DefaultBodyLimit::disable())
-        .layer(strike)
-        .layer(from_fn(unread::read_to_end))
-        .layer(cors())
         .layer(observe)
 }
 
@@ -56,18 +55,16 @@ fn rest_api() -> Router<Arc<Backend>> {
         .route("/webhooks/unsubscribe/", delete(rest::webhooks::delete))
 }
 
-/// As the provider: any page may upload and read the answers.
+/// As the provider: any page may upload and read the answers. The REST API answers none.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::HEAD])
         .allow_headers([
             HeaderName::from_static("dnt"),
             HeaderName::from_static("x-pingother"),
             HeaderName::from_static("x-uc-user-agent"),
-            HeaderName::from_static("x-uploadcare-date"),
             ACCEPT,
-            AUTHORIZATION,
             CONTENT_TYPE,
         ])
         .expose_headers([WARNING, RETRY_AFTER])

@@ -15,6 +15,7 @@ use crate::clock::UnixSeconds;
 use crate::signing::uploadcare::webhook_signature;
 
 use super::super::Backend;
+use super::super::outgoing::Outgoing;
 use super::file::{File, in_iso};
 
 /// What is told.
@@ -63,9 +64,10 @@ struct Target {
 }
 
 impl Target {
-    /// The emulator calls nobody but this machine, and no name that could change its mind.
-    fn parse(text: &str) -> Option<Self> {
-        let url = Url::parse(text).ok().filter(|url| url.scheme() == "http")?;
+    /// The emulator calls nobody but this machine, where the operator wants it, and no name that could change its mind.
+    fn parse(text: &str, outgoing: &Outgoing) -> Option<Self> {
+        let is_wanted = |url: &Url| url.scheme() == "http" && outgoing.may_notify(url);
+        let url = Url::parse(text).ok().filter(is_wanted)?;
         let ip = match url.host()? {
             Host::Ipv4(ip) => ip.into(),
             Host::Ipv6(ip) => ip.into(),
@@ -80,9 +82,9 @@ impl Target {
 }
 
 impl Webhooks {
-    /// Adds a webhook; `None` if its address is not on this machine, or there are too many.
-    pub(super) fn add(&self, new: NewWebhook, now: UnixSeconds) -> Option<Value> {
-        let target = Target::parse(&new.target_url)?;
+    /// Adds a webhook; `None` if its address may not be notified, or there are too many.
+    pub(super) fn add(&self, new: NewWebhook, outgoing: &Outgoing, now: UnixSeconds) -> Option<Value> {
+        let target = Target::parse(&new.target_url, outgoing)?;
         let mut webhooks = self.lock();
         if webhooks.len() >= MAX_WEBHOOKS {
             return None;
@@ -134,7 +136,7 @@ pub(super) fn tell(backend: &Arc<Backend>, event: &str, file: &File) {
         return;
     }
     let removed_at = (event == DELETED).then(|| backend.clock.now());
-    let (data, url) = (file.object(backend, removed_at), file.url(&backend.origin));
+    let (data, url) = (file.object(backend, removed_at), file.url(&backend.origin()));
     for webhook in webhooks {
         let body = json!({
             "initiator": { "type": "api", "detail": { "request_id": null, "addon_name": null } },

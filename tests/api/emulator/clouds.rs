@@ -1,12 +1,13 @@
 //! The emulator started with flags: several clouds, first assets, faults, a clock.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 use crate::helpers::{client, command};
 
@@ -24,8 +25,18 @@ impl Process {
     /// Starts it and waits for as many lines as it has clouds.
     pub(crate) async fn start(flags: &[&str], lines: usize) -> Self {
         let arguments = [&["emulator", "--emulator-port", "0"], flags].concat();
+        Self::run(command(&arguments), lines).await
+    }
+
+    /// The same with another folder for temporary files.
+    pub(crate) async fn start_in(temporary: &Path) -> Self {
+        let mut command = command(&["emulator", "--emulator-port", "0"]);
+        command.env("TMPDIR", temporary);
+        Self::run(command, 1).await
+    }
+
+    async fn run(mut command: Command, lines: usize) -> Self {
         // Errors only, and on the test's own output: they tell why it did not start.
-        let mut command = command(&arguments);
         let mut child = command.env("RUST_LOG", "error").stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut told = Vec::new();

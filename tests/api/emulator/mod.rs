@@ -1,6 +1,7 @@
 //! The emulator over HTTP, as a browser, an SDK and a test suite meet it.
 
 mod admin;
+mod archive;
 mod chunks;
 pub(crate) mod clouds;
 mod control;
@@ -16,7 +17,9 @@ mod media;
 mod memory;
 mod metadata;
 mod notifications;
+mod pages;
 mod presets;
+mod private_files;
 mod refusals;
 mod replay;
 mod roles;

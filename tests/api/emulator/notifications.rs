@@ -63,9 +63,20 @@ impl Receiver {
         heard.iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
     }
 
+    /// Lets an emulator notify it.
+    fn allowed(&self) -> Outgoing {
+        Outgoing { notified: vec![self.url.parse().unwrap()], ..Outgoing::default() }
+    }
+
     fn kinds(bodies: &[Value]) -> Vec<&str> {
         bodies.iter().map(|body| body["notification_type"].as_str().unwrap()).collect()
     }
+}
+
+async fn with_receiver() -> (Server, Receiver) {
+    let receiver = Receiver::start().await;
+    let options = EmulatorOptions { outgoing: receiver.allowed(), ..EmulatorOptions::default() };
+    (Server::with(options).await, receiver)
 }
 
 async fn upload(server: &Server, id: &str, url: &str) {
@@ -75,7 +86,7 @@ async fn upload(server: &Server, id: &str, url: &str) {
 
 #[tokio::test]
 async fn a_notification_is_signed_over_its_very_bytes_with_the_callers_algorithm() {
-    let (server, receiver) = (Server::start().await, Receiver::start().await);
+    let (server, receiver) = with_receiver().await;
     for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
         let params = [("notification_url", receiver.url.as_str())];
         let fields = signed_with(&params, SECRET, algorithm, SignatureVersion::V2);
@@ -96,7 +107,7 @@ async fn a_notification_is_signed_over_its_very_bytes_with_the_callers_algorithm
 
 #[tokio::test]
 async fn every_change_is_told() {
-    let (server, receiver) = (Server::start().await, Receiver::start().await);
+    let (server, receiver) = with_receiver().await;
     let url = receiver.url.as_str();
     upload(&server, "a", url).await;
     let update = json!({"moderation_status": "rejected", "tags": "t", "notification_url": url});
@@ -130,7 +141,7 @@ async fn every_change_is_told() {
 
 #[tokio::test]
 async fn a_refused_notification_comes_again_at_3_6_and_9_minutes_and_then_no_more() {
-    let (server, receiver) = (Server::start().await, Receiver::start().await);
+    let (server, receiver) = with_receiver().await;
     *receiver.answers.lock().unwrap() = vec![500; 10];
     upload(&server, "a", &receiver.url).await;
     receiver.heard(1).await;
@@ -144,7 +155,7 @@ async fn a_refused_notification_comes_again_at_3_6_and_9_minutes_and_then_no_mor
 
 #[tokio::test]
 async fn notifications_can_be_late_doubled_and_out_of_order() {
-    let (server, receiver) = (Server::start().await, Receiver::start().await);
+    let (server, receiver) = with_receiver().await;
     let ids = |heard: &[Value]| {
         heard.iter().map(|body| body["public_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -163,13 +174,31 @@ async fn notifications_can_be_late_doubled_and_out_of_order() {
 }
 
 #[tokio::test]
-async fn only_this_machine_is_told_unless_others_are_allowed() {
-    let server = Server::start().await;
-    upload(&server, "a", "http://192.0.2.1/told").await;
-    server.control("clock", json!({"advance_seconds": 1})).await;
+async fn only_addresses_that_the_operator_named_are_notified() {
+    let (server, receiver) = with_receiver().await;
+    let stranger = Receiver::start().await;
+    for url in ["http://192.0.2.1/told", &stranger.url] {
+        upload(&server, "a", url).await;
+        server.control("clock", json!({"advance_seconds": 1})).await;
+    }
+    upload(&server, "b", &receiver.url).await;
+    receiver.heard(1).await;
+    assert_eq!(stranger.heard.lock().unwrap().len(), 0);
     let list: Value = server.get("/_emulator/notifications").await.json().await.unwrap();
-    assert_eq!(list["sent"][0]["problem"], "is at an address that must not be called");
+    for refused in [&list["sent"][0], &list["sent"][1]] {
+        let problem = "is not an address that the emulator was told to notify: see --allow";
+        assert_eq!(json!([refused["problem"], refused["status"]]), json!([problem, null]));
+    }
     assert_eq!(list["waiting"], json!([]));
+}
+
+#[tokio::test]
+async fn an_operator_may_allow_notifications_to_anybody() {
+    let receiver = Receiver::start().await;
+    let outgoing = Outgoing { notifications: true, ..Outgoing::default() };
+    let server = Server::with(EmulatorOptions { outgoing, ..EmulatorOptions::default() }).await;
+    upload(&server, "a", &receiver.url).await;
+    receiver.heard(1).await;
 }
 
 async fn fetch(server: &Server, address: &str) -> String {

@@ -216,7 +216,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending_and_the_connection_sta
     {
         let length = body.len();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: {then}\r\ncontent-length: {length}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: {then}\r\ncontent-length: {length}\r\n\r\n"
         );
         connection.write_all(head.as_bytes()).await.unwrap();
         connection.write_all(&body).await.unwrap();

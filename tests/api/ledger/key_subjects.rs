@@ -5,7 +5,7 @@ use std::process::Output;
 use countersign::clock::UnixSeconds;
 use countersign::config::LedgerConfig;
 use countersign::delivery::DeliveryType;
-use countersign::ledger::{Event, Happening, Issue, Ledger, UploadedFile};
+use countersign::ledger::{Event, FileLabel, Happening, Issue, Ledger, Surplus, UploadedFile};
 use countersign::profiles::{
     Measure, Period, Profiles, Reservation, Terms, Tracked, UploadId, UploadRequest,
 };
@@ -61,7 +61,12 @@ async fn old_ledger(database: &Database) -> UploadId {
         bytes: 10,
         mime_type: None,
         uploaded_micros: NOW.0 * 1_000_000,
-        label: None,
+        label: FileLabel {
+            id: "label-1".to_owned(),
+            limit: 25,
+            surplus: Surplus::Rejected,
+            ends_at: NOW.plus(600),
+        },
         request_id: "r".to_owned(),
     };
     ledger.record(&file, terms).await.unwrap();

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use countersign::clock::UnixSeconds;
 use countersign::config::LedgerConfig;
-use countersign::ledger::{DeletedFile, Ledger, UploadedFile};
+use countersign::ledger::{DeletedFile, FileLabel, Ledger, Surplus, UploadedFile};
 use countersign::profiles::Profiles;
 use countersign::providers::{CallBudget, CallError};
 use reqwest::StatusCode;
@@ -76,7 +76,12 @@ fn file(number: u32) -> UploadedFile {
         bytes: 10,
         mime_type: None,
         uploaded_micros: NOW.0 * 1_000_000,
-        label: None,
+        label: FileLabel {
+            id: format!("label-{number}"),
+            limit: 25,
+            surplus: Surplus::Rejected,
+            ends_at: NOW.plus(600),
+        },
         request_id: "r".to_owned(),
     }
 }

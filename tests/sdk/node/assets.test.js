@@ -144,7 +144,7 @@ for (const signature_algorithm of ['sha1', 'sha256']) {
 
 test('what is not emulated is refused in so many words', async () => {
   await refused(cloudinary.search.expression('a').execute(), 400, /^Not emulated: /);
-  await refused(uploader.create_zip({ tags: 'x' }), 400, /^Not emulated: /);
+  await refused(uploader.multi('x'), 400, /^Not emulated: /);
   await refused(uploadBytes(png(), { raw_convert: 'illegal' }), 400, /Raw convert is invalid/);
   await refused(uploadBytes(png(), { detection: 'illegal' }), 400, /Detection invalid model 'illegal'/);
   await refused(uploadBytes(png(), { eager: { width: 'abc' } }), 400, /Invalid width in transformation: abc/);

@@ -5,7 +5,8 @@ import { after } from 'node:test';
 import { ACCOUNT, startServer } from '../../support/server.js';
 
 /** The server of all tests in a file. */
-export const server = await startServer();
+// The tests listen for notifications on ports of their own, which the emulator notifies only if it is told to.
+export const server = await startServer({ env: { EMULATOR_ALLOW: 'notifications' } });
 after(() => server.stop());
 
 pointEnvironmentAt(server.emulator.url);

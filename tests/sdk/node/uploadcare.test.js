@@ -18,7 +18,7 @@ import { startServer } from '../../support/server.js';
 const KEYS = { publicKey: 'emulator-public-key', secretKey: 'emulator-secret-key' };
 const STRANGE = '52da3bfc-7cd8-4861-8b05-126fef7a6994';
 
-const server = await startServer();
+const server = await startServer({ env: { EMULATOR_ALLOW: 'notifications' } });
 after(() => server.stop());
 const emulator = server.emulator.url;
 const signedRest = { apiBaseURL: emulator, authSchema: new UploadcareAuthSchema(KEYS), retryNetworkErrorMaxTimes: 0 };

@@ -10,6 +10,7 @@ A name on it that no longer exists fails the run, and so does a test that skips 
 that silently does nothing would prove nothing.
 """
 
+import http.client
 import json
 import socket
 import urllib.request
@@ -40,15 +41,25 @@ def pytest_configure(config):
 
 
 def answer_for_delivery_host(emulator):
-    """Lets the emulator answer for the provider's delivery host, which the SDK builds into its URLs."""
+    """Lets the emulator answer for the provider's delivery host, which the SDK builds into its URLs.
+
+    On loopback it answers to no such name, so the requests ask for the emulator's own.
+    """
     look_up = socket.getaddrinfo
+    put_header = http.client.HTTPConnection.putheader
 
     def look_up_here(host, port, *arguments, **named):
         if host == DELIVERY_HOST:
             host, port = emulator.hostname, emulator.port
         return look_up(host, port, *arguments, **named)
 
+    def put_header_here(connection, name, *values):
+        if name == "Host" and values[0] in (DELIVERY_HOST, DELIVERY_HOST.encode()):
+            values = (emulator.netloc,)
+        put_header(connection, name, *values)
+
     socket.getaddrinfo = look_up_here
+    http.client.HTTPConnection.putheader = put_header_here
 
 
 class Suite:

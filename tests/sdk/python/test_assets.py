@@ -89,6 +89,6 @@ def test_values_that_cannot_be_are_illegal(option):
 
 
 def test_what_is_not_emulated_is_refused_in_so_many_words():
-    for call in (api.triggers, cloudinary.Search().aggregate("format").execute, lambda: uploader.create_zip(tags="a")):
+    for call in (api.triggers, cloudinary.Search().aggregate("format").execute, lambda: uploader.multi("a")):
         with pytest.raises(exceptions.BadRequest, match="Not emulated: "):
             call()

@@ -19,6 +19,7 @@ use crate::clock::UnixSeconds;
 use crate::signing::uploadcare::RestRequest;
 
 use super::super::Backend;
+use super::super::pages::is_from_page;
 use super::super::store::StoreError;
 use super::UploadcareProject;
 
@@ -61,6 +62,8 @@ pub(super) enum RestRefusal {
     Field(&'static str),
     #[error("Request entity too large.")]
     BodyTooLarge,
+    #[error("The REST API answers no page in a browser.")]
+    Page,
     #[error("Internal error.")]
     Store(#[from] StoreError),
 }
@@ -74,6 +77,7 @@ impl IntoResponse for RestRefusal {
             | Self::PublicKey(_)
             | Self::SecretKey
             | Self::Signature => StatusCode::UNAUTHORIZED,
+            Self::Page => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -98,6 +102,9 @@ impl FromRequest<Arc<Backend>> for Authorized {
 
     async fn from_request(request: Request, backend: &Arc<Backend>) -> Result<Self, Self::Rejection> {
         let path_and_query = path_and_query(&request);
+        if is_from_page(request.headers()) {
+            return Err(RestRefusal::Page);
+        }
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_source| RestRefusal::BodyTooLarge)?;
         if text(&parts.headers, ACCEPT.as_str()) != MEDIA_TYPE {

@@ -63,9 +63,9 @@ pub(in crate::emulator::uploadcare) async fn create(
         return Err(RestRefusal::Field("`signing_secret` length should be less than 32 characters."));
     }
     let webhook = NewWebhook { target_url, event, signing_secret: request.signing_secret, is_kept: false };
-    let created = backend.uploadcare.webhooks.add(webhook, backend.clock.now());
+    let created = backend.uploadcare.webhooks.add(webhook, &backend.outgoing, backend.clock.now());
     let created = created.ok_or(RestRefusal::Field(
-        "Not emulated: webhooks that are not at http://127.0.0.1:PORT/…, or more than 100 of them.",
+        "Not emulated: more than 100 webhooks, or one that is not at http://127.0.0.1:PORT/… and named with --allow.",
     ))?;
     Ok(answer(StatusCode::CREATED, &created))
 }
