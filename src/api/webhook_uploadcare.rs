@@ -113,7 +113,7 @@ async fn uploaded(
     by: By<'_>,
 ) -> Result<Heard, ApiError> {
     let uploaded_at = data.datetime_uploaded;
-    let uploaded_micros = uploaded_at.map_or(app.clock.now().0 * 1_000_000, jiff::Timestamp::as_microsecond);
+    let uploaded_micros = uploaded_at.map_or(app.clock.now().0 * 1_000_000, Timestamp::as_microsecond);
     let label = data.label(&id, uploadcare, uploaded_micros);
     let Some((bytes, (label_id, label))) = data.size.zip(label) else { return Ok(Heard::Unknown) };
     // A profile that is gone holds its last files to nothing; they are somebody's all the same.

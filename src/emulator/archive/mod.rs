@@ -178,7 +178,7 @@ fn target_name(fields: &Fields) -> Result<String, Refusal> {
 /// Writes the archive to the disk.
 async fn collect(backend: &Backend, entries: Vec<Entry>) -> Result<Incoming, Refusal> {
     let mut pieces = zip_stream::write(backend.store.clone(), entries);
-    let mut file = backend.store.incoming(u64::MAX, None);
+    let mut file = backend.store.incoming(u64::MAX, false);
     while let Some(piece) = pieces.next().await {
         let piece =
             piece.map_err(|cause| StoreError::File { doing: "write", path: "the archive".into(), cause })?;
