@@ -684,8 +684,9 @@ export function uploadcareResolver(options = {}) {
   /** @type {Promise<HeldPair> | undefined} */
   let underWay;
 
-  async function hold() {
-    if (held?.isFresh() && held.files?.length !== 0) return held;
+  /** A signature that is good for another file; with `forFile: false`, for one that has its metadata already. */
+  async function hold({ forFile = true } = {}) {
+    if (held?.isFresh() && !(forFile && held.files?.length === 0)) return held;
     underWay ??= requestPair(options).finally(() => { underWay = undefined; });
     const previous = held;
     held = await underWay;
@@ -709,7 +710,7 @@ export function uploadcareResolver(options = {}) {
     return failure;
   }
 
-  return Object.assign(() => hold().then(({ pair }) => pair, (error) => unsendable(tell(error))), {
+  return Object.assign(() => hold({ forFile: false }).then(({ pair }) => pair, (error) => unsendable(tell(error))), {
     validator: {
       runOn: /** @type {const} */ ('add'),
       validator: () => hold().then(() => undefined, (error) => ({ message: `Not uploaded: ${tell(error).message}` })),

@@ -8,6 +8,7 @@
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::LedgerError;
 use super::audit::{self, Event, Happening};
 use super::database::{Sql, over_rows};
 use super::files::{Surplus, UploadedFile, file_target};
@@ -86,19 +87,19 @@ impl Placement {
     }
 
     /// What the file that loses its place gives back.
-    #[expect(clippy::expect_used, reason = "the column holds what this version wrote")]
-    fn returns(&self) -> Vec<Change> {
-        let Self::Displaces(LastFile { taken: Some(taken), .. }) = self else { return Vec::new() };
-        let taken: Vec<Change> = serde_json::from_str(taken).expect("a file's quotas are JSON of our own");
-        taken.into_iter().map(|change| Change { add: -change.add, ..change }).collect()
+    fn returns(&self) -> Result<Vec<Change>, LedgerError> {
+        let Self::Displaces(LastFile { taken: Some(taken), .. }) = self else { return Ok(Vec::new()) };
+        let taken: Vec<Change> =
+            serde_json::from_str(taken).map_err(|error| LedgerError::Unreadable(error.to_string()))?;
+        Ok(taken.into_iter().map(|change| Change { add: -change.add, ..change }).collect())
     }
 
     /// Every quota that the file may change, with what a file that loses its place gives back.
-    pub(super) fn touched(&self, file: &UploadedFile, terms: &FileTerms) -> Vec<Change> {
-        let returns = self.returns();
+    pub(super) fn touched(&self, file: &UploadedFile, terms: &FileTerms) -> Result<Vec<Change>, LedgerError> {
+        let returns = self.returns()?;
         let own = changes(file, terms).into_iter().map(|change| Change { add: 0, ..change });
         let new: Vec<_> = own.filter(|own| returns.iter().all(|change| change.key != own.key)).collect();
-        returns.into_iter().chain(new).collect()
+        Ok(returns.into_iter().chain(new).collect())
     }
 }
 

@@ -167,7 +167,7 @@ impl Ledger {
                     .fetch_optional(&mut *transaction)
                     .await?;
                 let placement = Placement::of(file, last);
-                let touched = placement.touched(file, terms);
+                let touched = placement.touched(file, terms)?;
                 let mut used = UsedByKey::new();
                 if !touched.is_empty() {
                     let lock = sqlx::query_as(spelling(quota::LOCK)).bind(quota::as_rows(touched.iter()));
