@@ -86,7 +86,7 @@ async fn a_copied_label_takes_nothing_from_its_owner(database: Database) {
         assert!(service.is_stored(&own).await && service.is_stored(&foreign).await);
         let audited = service.audited().await;
         let said = format!(
-            " unowned uploadcare/{foreign} came with a label that another file had before (label of ann)"
+            " unowned uploadcare/{foreign} came with a label that another file had before (label of key:ann)"
         );
         assert!(audited.contains(&said), "{audited:?}");
         let is_last_word = |line: &&String| line.contains(&foreign);
@@ -176,7 +176,7 @@ async fn webhooks_in_any_order_and_repeated_leave_the_same_files(database: Datab
         assert_eq!(service.uploads_left("ann", "pair").await, 20 - used, "{order:?}");
         let audited = service.audited().await;
         let said = format!(
-            " rejected uploadcare/{} is more than the 2 files of one signature (label of ann)",
+            " rejected uploadcare/{} is more than the 2 files of one signature (label of key:ann)",
             ids[2]
         );
         assert!(audited.contains(&said), "{audited:?}");
