@@ -181,7 +181,7 @@ fn everything_wrong_with_a_file_is_named_at_once() {
     profiles.a.params.colours: is not an upload parameter
     profiles.a.params.folder: has a key of its own in the profile: use that
     profiles.a.params.proxy: is never signed: it would reach other assets, or is no parameter
-    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `upload_widget`, `single_use`, `max_bytes`, `quota`, `max_open_grants`, `params`
+    profiles.b: unknown field `single`, expected one of `folder`, `type`, `resource_types`, `allowed_formats`, `expires_in`, `use_filename`, `tags`, `context`, `moderation`, `upload_preset`, `scopes`, `client_params`, `client_may_secure`, `upload_widget`, `single_use`, `max_bytes`, `quota`, `max_open_grants`, `on_replacement`, `params`
     profiles.c d: `upload:c d` is not a scope: 1 to 100 letters, digits and `:._-`
     ");
 }

@@ -169,10 +169,132 @@ async fn table(with_download_key: bool) -> String {
 
 #[tokio::test]
 async fn with_one_key_a_signature_works_elsewhere_until_it_expires_and_never_after() {
-    insta::assert_snapshot!(table(false).await, @"");
+    insta::assert_snapshot!(table(false).await, @"
+    upload, plain profile, at once
+        200: upload generate_archive
+        400: destroy rename explicit tags context metadata
+        accepted, not emulated: text multi explode sprite
+    upload, one of many, at once
+        200: upload generate_archive
+        400: destroy rename explicit tags context metadata
+        accepted, not emulated: text multi explode sprite
+    upload, single use, used, at once
+        200: upload
+        200 not found: destroy
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    upload, single use, renewed, at once
+        200: upload
+        200 not found: destroy
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    link, public file, at once
+        200 ok: destroy
+        200 overwritten: upload
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    link, private file, at once
+        200 ok: destroy
+        200 overwritten: upload
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    link, file of the ledger, at once
+        200 ok: destroy
+        200 overwritten: upload
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    link, public file, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, private file, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, file of the ledger, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, plain profile, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, one of many, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, used, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, renewed, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, public file, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, private file, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, file of the ledger, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, plain profile, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, one of many, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, used, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, renewed, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    ");
 }
 
 #[tokio::test]
 async fn with_a_second_key_a_link_only_downloads() {
-    insta::assert_snapshot!(table(true).await, @"");
+    insta::assert_snapshot!(table(true).await, @"
+    upload, plain profile, at once
+        200: upload generate_archive
+        400: destroy rename explicit tags context metadata
+        accepted, not emulated: text multi explode sprite
+    upload, one of many, at once
+        200: upload generate_archive
+        400: destroy rename explicit tags context metadata
+        accepted, not emulated: text multi explode sprite
+    upload, single use, used, at once
+        200: upload
+        200 not found: destroy
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    upload, single use, renewed, at once
+        200: upload
+        200 not found: destroy
+        400: rename tags context metadata generate_archive
+        404: explicit
+        accepted, not emulated: text multi explode sprite
+    link, public file, at once
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, private file, at once
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, file of the ledger, at once
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, public file, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, private file, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, file of the ledger, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, plain profile, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, one of many, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, used, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, renewed, when it has expired
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, public file, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, private file, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    link, file of the ledger, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, plain profile, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, one of many, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, used, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    upload, single use, renewed, 30 min later
+        refused: upload destroy rename explicit tags context metadata generate_archive text multi explode sprite
+    ");
 }

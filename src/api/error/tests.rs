@@ -95,9 +95,9 @@ fn every_variant() -> Vec<ApiError> {
         ApiError::ExplainBusy,
         ApiError::OriginNotAllowed,
         ApiError::HostNotAllowed,
-        ApiError::LedgerUnreachable.at("first"),
         ApiError::InvalidHost("a"),
         ApiError::UnknownTransferEncoding,
+        ApiError::LedgerUnreachable.at("first"),
     ]
 }
 

@@ -130,7 +130,7 @@ async fn a_repetition_is_answered_and_changes_nothing(database: Database) {
     assert_eq!(outcome(service.tell(&sent).await), "settled");
     assert_eq!(outcome(service.tell(&sent).await), "duplicate");
     // The same news under another signature, as a retry of the provider's would bring it.
-    let retry = Sent::signed(&upload(&signed, "once/ann", 99), NOW.0 + 180);
+    let retry = Sent::signed(&upload(&signed, "once/ann", 70), NOW.0 + 180);
     assert_eq!(outcome(service.tell(&retry).await), "known");
     let state = service.state("ann", &signed).await;
     assert_eq!((&state["state"], &state["bytes"]), (&json!("used"), &json!(70)));
