@@ -1,8 +1,11 @@
 //! GET /download-url.
 
+use countersign::config::CloudinaryAccount;
+use countersign::signing::AuthTokenKey;
+use reqwest::multipart::Part;
 use serde_json::json;
 
-use crate::helpers::{TestApp, failure, png, text};
+use crate::helpers::{Setup, TestApp, failure, png, text, upload_form};
 
 #[tokio::test]
 async fn the_answer_is_what_the_contract_says() {
@@ -134,4 +137,25 @@ async fn every_wrong_query_is_refused_by_name() {
     public_id=a&format=jpg&expires_in=1e3 → 400 invalid_query: expires_in must be a whole number of seconds from 1 to 600
     public_id=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa → 400 invalid_query: public_id must have at most 255 characters, not 300
     ");
+}
+
+#[tokio::test]
+async fn an_authenticated_file_is_linked_by_a_token_url_where_the_account_has_token_authentication() {
+    let profiles = "[profiles.default]\nfolder = \"a\"\nscopes = []\ntype = \"authenticated\"\n";
+    let profiles = countersign::profiles::Profiles::from_toml(profiles).unwrap();
+    let key = AuthTokenKey::parse("00112233445566778899aabbccddeeff").unwrap();
+    let change = |account| CloudinaryAccount { auth_token_key: Some(key), ..account };
+    let app = TestApp::start(change, Setup { profiles, ..Setup::default() }).await;
+    let signed = app.data("/upload-signature").await;
+    let form = upload_form(&signed).part("file", Part::bytes(png(3, 3)).file_name("a.png"));
+    let upload = app.client.post(text(&signed["uploadUrl"])).multipart(form).send().await.unwrap();
+    let asset: serde_json::Value = upload.json().await.unwrap();
+    let path = format!("/download-url?public_id={}&format=png&type=authenticated", text(&asset["public_id"]));
+    let url = text(&app.data(&path).await["downloadUrl"]);
+    assert!(url.contains("/image/authenticated/") && url.contains("__cld_token__="), "{url}");
+    assert!(!url.contains("signature") && !url.contains("api_key"), "{url}");
+    let open = async || app.client.get(&url).send().await.unwrap().status();
+    assert_eq!(open().await, 200);
+    app.control("clock", json!({"advance_seconds": 61})).await;
+    assert!(open().await.is_client_error());
 }

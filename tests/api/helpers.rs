@@ -13,6 +13,7 @@ use countersign::connections::{self, ConnectionLimits};
 use countersign::emulator::{CloudAccount, Emulator, EmulatorOptions, KeyRole, Outgoing};
 use countersign::ledger::Ledger;
 use countersign::profiles::Profiles;
+use countersign::signing::AuthTokenKey;
 use countersign::state::{AppSettings, AppState};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -209,7 +210,10 @@ impl TestApp {
 }
 
 fn spawn_emulator(listener: TcpListener, account: &CloudinaryAccount, origin: String, notified: Vec<Url>) {
-    let own = CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone());
+    let own = CloudAccount {
+        token_key: account.auth_token_key.as_ref().map(AuthTokenKey::to_hex),
+        ..CloudAccount::new(account.cloud.clone(), account.api_key.clone(), account.api_secret.clone())
+    };
     let download = account.download_key.as_ref().map(|key| CloudAccount {
         role: KeyRole::Read,
         ..CloudAccount::new(account.cloud.clone(), key.api_key.clone(), key.api_secret.clone())

@@ -148,3 +148,23 @@ async fn a_check_warns_of_what_a_profile_may_allow_unmeant() {
     warning            profile `open` signs tags that callers share (those that clients choose): Cloudinary's archives of all files with a tag take the same parameters, so that a signature may open other callers' files; use tags that name the caller, such as "user:{sub}", or context
     "#);
 }
+
+#[tokio::test]
+async fn a_second_key_for_links_must_be_another_key_of_the_same_cloud() {
+    for (url, expected) in [
+        ("cloudinary://456:efgh@other", "names the cloud `other`, and CLOUDINARY_URL the cloud `demo`"),
+        ("cloudinary://123:abcd@demo", "names the same key as CLOUDINARY_URL"),
+        ("cloudinary://456@demo", "names no API key and secret"),
+    ] {
+        let output = command(&["check"])
+            .env("CLOUDINARY_URL", "cloudinary://123:abcd@demo")
+            .env("CLOUDINARY_DOWNLOAD_URL", url)
+            .output()
+            .await
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        assert!(stderr.contains("CLOUDINARY_DOWNLOAD_URL: ") && stderr.contains(expected), "{stderr}");
+        assert!(!stderr.contains("efgh"), "{stderr}");
+    }
+}

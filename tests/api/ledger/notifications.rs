@@ -14,6 +14,7 @@ on_both!(
     notifications_that_are_forged_altered_late_or_of_another_cloud_change_nothing,
     a_repetition_is_answered_and_changes_nothing,
     a_second_file_goes_as_soon_as_it_is_announced,
+    a_deletion_is_believed_of_our_own_cloud_and_only_once_the_file_is_gone,
 );
 
 /// A notification as the provider would send it.
@@ -157,4 +158,31 @@ async fn a_second_file_goes_as_soon_as_it_is_announced(database: Database) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(stored, [format!("image once/ann/{}", id(&signed))]);
+}
+
+async fn a_deletion_is_believed_of_our_own_cloud_and_only_once_the_file_is_gone(database: Database) {
+    let service = Service::on(database).await;
+    let signed = service.sign("ann", "once").await;
+    let answer = service.upload(&signed).await;
+    assert_eq!(service.confirm("ann", &signed, &answer).await.0, 200);
+    let resources =
+        json!([{ "public_id": answer["public_id"], "resource_type": "image", "type": "private" }]);
+    let deletion = |cloud: &str, api_key: &str| json!({ "notification_type": "delete", "cloud_name": cloud, "api_key": api_key, "resources": resources });
+    let mut moment = NOW.0;
+    let mut outcome = async |body: Value| {
+        moment += 1;
+        let (status, answer) = service.tell(&Sent::signed(&body, moment)).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["data"]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(outcome(deletion("other", "123")).await, "ignored");
+    assert_eq!(outcome(deletion("demo", "999")).await, "ignored");
+    // Ours, signed, and not so: the file is there.
+    assert_eq!(outcome(deletion("demo", "123")).await, "known");
+    assert!(service.state("ann", &signed).await["deletedAt"].is_null());
+
+    let control = service.app.client.delete(format!("{}/_emulator/assets", service.app.emulator_origin));
+    assert!(control.send().await.unwrap().status().is_success());
+    assert_eq!(outcome(deletion("demo", "123")).await, "settled");
+    assert!(service.state("ann", &signed).await["deletedAt"].is_i64());
 }
