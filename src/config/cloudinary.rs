@@ -113,14 +113,25 @@ impl CloudinaryArgs {
             }
             None => self.check_parts(secret, problems),
         };
-        let download = self.check_download_url(account.as_ref(), problems);
-        let auth_token_key = self.check_auth_token_key(problems);
-        account.map(|account| CloudinaryAccount { download_key: download, auth_token_key, ..account })
+        account.map(|account| self.with_further_keys(account, problems))
+    }
+
+    /// The account with the keys that may be named beside it.
+    pub(super) fn with_further_keys(
+        &self,
+        account: CloudinaryAccount,
+        problems: &mut Problems,
+    ) -> CloudinaryAccount {
+        CloudinaryAccount {
+            download_key: self.check_download_url(&account, problems),
+            auth_token_key: self.check_auth_token_key(problems),
+            ..account
+        }
     }
 
     fn check_download_url(
         &self,
-        account: Option<&CloudinaryAccount>,
+        account: &CloudinaryAccount,
         problems: &mut Problems,
     ) -> Option<DownloadKey> {
         const NAME: &str = "CLOUDINARY_DOWNLOAD_URL";
@@ -131,7 +142,6 @@ impl CloudinaryArgs {
             problems,
         )?;
         let second = problems.take(NAME, parse_url(url.expose_secret()))?;
-        let account = account?;
         if second.cloud != account.cloud {
             problems.add(
                 NAME,

@@ -148,7 +148,9 @@ impl ServeArgs {
         let emulator = self.emulator_at.check(&mut problems);
         let cloudinary = match self.cloudinary.check(&mut problems) {
             Some(account) if self.emulator => account.held_against_emulator(emulator.as_ref(), &mut problems),
-            None if self.emulator => emulator.as_ref().map(|at| CloudinaryAccount::emulator(at.listen)),
+            None if self.emulator => emulator.as_ref().map(|at| {
+                self.cloudinary.with_further_keys(CloudinaryAccount::emulator(at.listen), &mut problems)
+            }),
             account => account.or_else(|| {
                 self.cloudinary.explain_absence(&mut problems);
                 None

@@ -6,8 +6,11 @@ import { ACCOUNT, startServer } from '../../support/server.js';
 
 /** The server of all tests in a file. */
 // The tests listen for notifications on ports of their own, which the emulator notifies only if it is told to.
-export const server = await startServer({ env: { EMULATOR_ALLOW: 'notifications' } });
+export const server = await startServer({ env: { EMULATOR_ALLOW: 'notifications', CLOUDINARY_DOWNLOAD_URL: `cloudinary://links-key:links-secret@${ACCOUNT.cloud}` } });
 after(() => server.stop());
+
+/** The key that the server signs download links with. */
+export const LINKS = { api_key: 'links-key', api_secret: 'links-secret' };
 
 pointEnvironmentAt(server.emulator.url);
 // Loaded only now, because the SDK decides between http and https while it is loaded.

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { digest, mp4, note, png } from '../../support/files.js';
 import { ACCOUNT } from '../../support/server.js';
-import { ask, cloudinary, get, remove, server, uploadBytes } from './harness.js';
+import { LINKS, ask, cloudinary, get, remove, server, uploadBytes } from './harness.js';
 
 /**
  * Uploads as a client without any SDK would: exactly what was signed, the key, the signature and the file.
@@ -69,7 +69,7 @@ for (const [resourceType, format, bytes] of /** @type {[any, string, Buffer][]} 
     const link = new URL(downloadUrl);
     const ours = Object.fromEntries(link.searchParams);
     const theirs = new URL(cloudinary.utils.private_download_url(stored.public_id, format, {
-      resource_type: resourceType, type: 'private', attachment: /** @type {any} */ (ours.attachment),
+      resource_type: resourceType, type: 'private', attachment: /** @type {any} */ (ours.attachment), ...LINKS,
       expires_at: Number(ours.expires_at), ...{ timestamp: ours.timestamp },
     }));
     assert.equal(link.origin + link.pathname, theirs.origin + theirs.pathname);

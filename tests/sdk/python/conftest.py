@@ -15,6 +15,8 @@ import cloudinary
 import pytest
 
 CLOUD, KEY, SECRET = "emulator", "emulator-key", "emulator-secret"
+# The key that the server signs download links with.
+LINKS_KEY, LINKS_SECRET = "links-key", "links-secret"
 START_DEADLINE_SECONDS = 20
 
 # What is on this machine only; a proxy in the environment would get in the way.
@@ -74,8 +76,10 @@ def server():
     assert binary, "COUNTERSIGN_BIN must name the binary to test: start the tests with tests/run"
     command = [binary, "serve", "--emulator", "--port", "0", "--emulator-port", "0"]
     with tempfile.TemporaryDirectory() as folder:
+        links = f"cloudinary://{LINKS_KEY}:{LINKS_SECRET}@{CLOUD}"
+        environment = {"TMPDIR": folder, "CLOUDINARY_DOWNLOAD_URL": links}
         # An empty folder and hardly any environment: neither a variable nor a .env of this machine plays a part.
-        process = subprocess.Popen(command, cwd=folder, env={"TMPDIR": folder}, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
         log = Queue()
         reader = threading.Thread(target=_read, args=(process.stderr, log))
         reader.start()

@@ -7,7 +7,7 @@ import cloudinary.utils
 import pytest
 from urllib3 import encode_multipart_formdata
 
-from conftest import SECRET, http
+from conftest import LINKS_SECRET, SECRET, http
 from files import mp4, note, png
 
 pytestmark = pytest.mark.usefixtures("sdk")
@@ -53,7 +53,7 @@ def test_a_download_link_is_signed_as_the_sdk_signs(server, resource_type, file_
 
     ours = dict(parse_qsl(urlsplit(link).query))
     signed = {name: value for name, value in ours.items() if name not in ("signature", "api_key")}
-    assert cloudinary.utils.api_sign_request(signed, SECRET) == ours["signature"]
+    assert cloudinary.utils.api_sign_request(signed, LINKS_SECRET) == ours["signature"]
     theirs = cloudinary.utils.private_download_url(
         public_id, file_format, resource_type=resource_type, type="private", expires_at=ours["expires_at"]
     )
