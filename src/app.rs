@@ -17,11 +17,15 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::api::{self, RATELIMIT, RATELIMIT_POLICY};
 use crate::connections::{self, ConnectionLimits};
 use crate::demo;
+use crate::descriptors;
 use crate::host::HostCheck;
 use crate::outermost::{Outermost, X_REQUEST_ID, panicked};
 use crate::panics::CatchPanics;
 use crate::state::AppState;
 use crate::strict_http::StrictHttp;
+
+/// The longest head of a request.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Every route of the service under its layers. They wrap the router as a whole, and not each of its routes: a layer
 /// inside the router costs every request a box.
@@ -55,7 +59,13 @@ pub async fn serve(
         shutdown.await;
         state.start_draining();
     };
-    connections::serve(listener, service, ConnectionLimits::default(), shutdown).await;
+    let limits = ConnectionLimits {
+        connections: descriptors::connections_allowed(),
+        buffer_bytes: Some(MAX_HEAD_BYTES),
+        ..ConnectionLimits::default()
+    };
+    tracing::info!(connections = limits.connections, "the most connections at once");
+    connections::serve(listener, service, limits, shutdown).await;
 }
 
 /// Pages of these origins may call; without any, browsers keep all other pages out.

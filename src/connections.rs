@@ -22,11 +22,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
+use crate::stalled_writes::StalledWrites;
+
 /// What a listener puts up with.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// The most connections at once; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// How much of a request's head is kept, in bytes, and how much is read at once; hyper's own choice without.
+    pub buffer_bytes: Option<usize>,
+    /// How long a client may take nothing of an answer.
+    pub write_patience: Duration,
     /// How long the head of a request may take, and how long a connection may idle between requests.
     pub header_read_timeout: Duration,
     /// How long a connection is given for its first request after shutdown began.
@@ -39,6 +45,8 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            buffer_bytes: None,
+            write_patience: Duration::from_secs(30),
             header_read_timeout: Duration::from_secs(15),
             last_call: Duration::from_millis(250),
             drain_timeout: Duration::from_secs(20),
@@ -59,10 +67,14 @@ pub async fn serve<S>(
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
     let begin = |(stream, peer, slot)| {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_read_timeout)
-            .serve_connection(TokioIo::new(stream), service_fn(answer_with(service.clone(), peer)));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(limits.header_read_timeout);
+        if let Some(bytes) = limits.buffer_bytes {
+            http.max_buf_size(bytes);
+        }
+        let stream = StalledWrites::new(stream, limits.write_patience);
+        let connection =
+            http.serve_connection(TokioIo::new(stream), service_fn(answer_with(service.clone(), peer)));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A client that goes away in the middle is its own affair.

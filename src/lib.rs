@@ -8,9 +8,11 @@
 pub mod app;
 pub mod cli;
 pub mod connections;
+mod descriptors;
 pub mod host;
 pub mod outermost;
 mod panics;
+mod stalled_writes;
 pub mod state;
 mod strict_http;
 pub mod telemetry;

@@ -26,7 +26,7 @@ use crate::signing::uploadcare::{LabelId, LabelledFiles, UploadLabel, is_webhook
 use crate::state::{AppState, Uploadcare};
 
 /// The most bytes of a body: metadata takes 30 kB at most, and what add-ons found out about a file is not much more.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long after its signature has expired a label is still valid, in seconds: a large upload that began in time.
 const UPLOAD_SECONDS: i64 = 600;
 
@@ -60,8 +60,10 @@ pub(super) async fn take_in(
     let uploadcare = app.uploadcare.as_ref().ok_or(ApiError::NoUploadcare)?;
     let secret = uploadcare.webhook_secret.as_ref().ok_or(ApiError::NoWebhookSecret)?;
     let headers = request.headers().clone();
+    // Before anything of the body is read: a stranger's is not worth the memory.
+    let signature = signature(&headers)?;
     let body = read_body(request, MAX_BODY_BYTES).await?;
-    verify(secret, &headers, &body)?;
+    verify(secret, signature, &body)?;
     // What cannot be read was signed all the same: to refuse it would only make the provider send it again.
     let Ok(Notification { hook, data }) = serde_json::from_slice(&body) else { return Ok(answer("ignored")) };
     let Ok(id) = data.uuid.parse::<FileId>() else { return Ok(answer("ignored")) };
@@ -96,9 +98,18 @@ pub(super) async fn take_in(
 }
 
 /// Whether the provider signed the body.
-fn verify(secret: &SecretString, headers: &HeaderMap, body: &Bytes) -> Result<(), ApiError> {
+/// The signature, if it has the length of one.
+fn signature(headers: &HeaderMap) -> Result<&str, ApiError> {
+    const CHARACTERS: usize = "v1=".len() + 64;
     let signature = headers.get("x-uc-signature").and_then(|value| value.to_str().ok());
     let signature = signature.ok_or(ApiError::NotificationRefused("X-Uc-Signature is missing"))?;
+    if signature.len() != CHARACTERS {
+        return Err(ApiError::NotificationRefused("the signature is not the provider's over this body"));
+    }
+    Ok(signature)
+}
+
+fn verify(secret: &SecretString, signature: &str, body: &Bytes) -> Result<(), ApiError> {
     if !is_webhook_signature(secret, body, signature) {
         return Err(ApiError::NotificationRefused("the signature is not the provider's over this body"));
     }

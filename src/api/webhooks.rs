@@ -12,14 +12,16 @@ use sha2::{Digest, Sha256};
 
 use super::ApiError;
 use super::extract::{ApiJson, RequestId, read_body};
+use crate::clock::UnixSeconds;
 use crate::delivery::{AssetAddress, DeliveryType, DeliveryUrl, PublicId, ResourceType};
 use crate::ledger::SettledBy;
 use crate::profiles::StoredFile;
 use crate::settling::{Announced, By, Heard};
+use crate::signing::Algorithm;
 use crate::state::AppState;
 
-/// The most bytes of a notification: one deletion of a thousand assets takes some 300 kB.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The most bytes of a notification. Strangers may send one, so it is little; an upload's takes some 3 kB.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How old a notification may be: what the provider's own SDKs take.
 const MAX_AGE_SECONDS: i64 = 7_200;
 /// How far ahead of our clock it may be; the SDKs set no bound.
@@ -88,8 +90,10 @@ pub(super) async fn cloudinary(
     request: Request,
 ) -> Result<ApiJson<HeardResponse>, ApiError> {
     let headers = request.headers().clone();
+    // Before anything of the body is read: a stranger's is not worth the memory.
+    let proof = Proof::read(&headers, app.clock.now())?;
     let body = read_body(request, MAX_BODY_BYTES).await?;
-    let seen = verify(&app, &headers, &body)?;
+    let seen = proof.verify(&app, &body)?;
     if app.seen_notifications.0.get(&seen).is_some() {
         return Ok(answer("duplicate"));
     }
@@ -103,20 +107,36 @@ pub(super) const fn answer(outcome: &'static str) -> ApiJson<HeardResponse> {
     ApiJson(HeardResponse { outcome })
 }
 
-/// Whether the provider signed the body, and lately; answers what the notification is remembered by.
-fn verify(app: &AppState, headers: &HeaderMap, body: &Bytes) -> Result<[u8; 32], ApiError> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let (Some(timestamp), Some(signature)) = (text("x-cld-timestamp"), text("x-cld-signature")) else {
-        return Err(ApiError::NotificationRefused("X-Cld-Timestamp or X-Cld-Signature is missing"));
-    };
-    if !app.cloudinary.signer.verifies_notification(body, timestamp, signature) {
-        return Err(ApiError::NotificationRefused("the signature is not the provider's over this body"));
+/// What a notification says of itself in its headers.
+struct Proof<'a> {
+    timestamp: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Proof<'a> {
+    /// Reads the headers, and refuses what no body could make good.
+    fn read(headers: &'a HeaderMap, now: UnixSeconds) -> Result<Self, ApiError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let (Some(timestamp), Some(signature)) = (text("x-cld-timestamp"), text("x-cld-signature")) else {
+            return Err(ApiError::NotificationRefused("X-Cld-Timestamp or X-Cld-Signature is missing"));
+        };
+        if Algorithm::of_hex_length(signature.len()).is_none() {
+            return Err(ApiError::NotificationRefused("the signature is not the provider's over this body"));
+        }
+        let age = timestamp.parse().map(|at: i64| now.0.saturating_sub(at));
+        if !age.is_ok_and(|age| (-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&age)) {
+            return Err(ApiError::NotificationRefused("it is too old, or ahead of this server's clock"));
+        }
+        Ok(Self { timestamp, signature })
     }
-    let age = timestamp.parse().map(|at: i64| app.clock.now().0.saturating_sub(at));
-    if !age.is_ok_and(|age| (-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&age)) {
-        return Err(ApiError::NotificationRefused("it is too old, or ahead of this server's clock"));
+
+    /// Whether the provider signed the body; answers what the notification is remembered by.
+    fn verify(&self, app: &AppState, body: &Bytes) -> Result<[u8; 32], ApiError> {
+        if !app.cloudinary.signer.verifies_notification(body, self.timestamp, self.signature) {
+            return Err(ApiError::NotificationRefused("the signature is not the provider's over this body"));
+        }
+        Ok(Sha256::new().chain_update(self.timestamp).chain_update(self.signature).finalize().into())
     }
-    Ok(Sha256::new().chain_update(timestamp).chain_update(signature).finalize().into())
 }
 
 async fn take_in(app: &AppState, body: &[u8], request_id: &str) -> Result<&'static str, ApiError> {

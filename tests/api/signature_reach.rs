@@ -168,6 +168,7 @@ async fn table(with_download_key: bool) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "the table is the test")]
 async fn with_one_key_a_signature_works_elsewhere_until_it_expires_and_never_after() {
     insta::assert_snapshot!(table(false).await, @"
     upload, plain profile, at once
