@@ -64,7 +64,6 @@ pub async fn serve(
         buffer_bytes: Some(MAX_HEAD_BYTES),
         ..ConnectionLimits::default()
     };
-    tracing::info!(connections = limits.connections, "the most connections at once");
     connections::serve(listener, service, limits, shutdown).await;
 }
 

@@ -81,6 +81,7 @@ async fn serve(config: Config, profiles: Profiles) -> anyhow::Result<()> {
     };
     tracing::info!(
         cloud = state.cloudinary.cloud,
+        connections = crate::descriptors::connections_allowed(),
         "countersign listens on http://{address} (demo page: /unsigned{names})"
     );
     app::serve(listener, state, config.cors_allowed_origins, shutdown::requested()).await;

@@ -198,7 +198,7 @@ browserTest('older grants are shown on request, and the focus goes to the first 
   await desk.reads(desk.hook('grant-row-name').first(), uploadId);
   await desk.reads(desk.hook('grant-row-state').first(), 'Issued');
   assert.equal(await desk.hook('grant-row').count(), 12, 'as many are shown as before');
-}, DESKTOP, { profiles: profiles('single_use = true') });
+}, DESKTOP, { profiles: profiles('folder = "papers"\nsingle_use = true') });
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   browserTest(`a narrow ${colorScheme} screen shows quotas and grants without sideways scrolling`, async (desk) => {
