@@ -195,7 +195,7 @@ browserTest('older grants are shown on request, and the focus goes to the first 
   const answer = await fetch(`${desk.server.url}/upload-signature`);
   const { uploadId } = (await answer.json()).data;
   await desk.hook('grants-refresh').click();
-  await desk.reads(desk.hook('grant-row-name').first(), uploadId);
+  await desk.reads(desk.hook('grant-row-name').first(), `papers/${uploadId}`);
   await desk.reads(desk.hook('grant-row-state').first(), 'Issued');
   assert.equal(await desk.hook('grant-row').count(), 12, 'as many are shown as before');
 }, DESKTOP, { profiles: profiles('folder = "papers"\nsingle_use = true') });
