@@ -1,7 +1,7 @@
 //! JSON Web Tokens: whose, for whom, until when, and what they allow.
 //!
 //! Rules (RFC 8725): a key is used with the one algorithm it is pinned to, whatever the token's header says; `crit` and `b64`,
-//! whatever their values, and foreign `typ` are refused; `exp` must be there; `nbf`, `iss` and `aud` are held against the configuration. Time comes
+//! whatever their values, and foreign `typ` are refused; `exp` must be there; `nbf`, `iss` and `aud` are compared with the configuration. Time comes
 //! in as an argument.
 
 use std::borrow::Cow;

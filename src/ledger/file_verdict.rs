@@ -41,7 +41,7 @@ pub(super) enum Placement {
     Displaces(LastFile),
 }
 
-/// What is to be written about one or two files.
+/// The rows to write for one or two files.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     /// Their rows.
